@@ -1,0 +1,93 @@
+// What a run gives back: the summary that users and scripts rely on (windtunnel/summary@1), and what it reports
+// while it goes on.
+
+export interface StepSummary {
+  readonly kind: "prefill" | "decode";
+  /** From the first rank's start to the last rank's end, in microseconds. */
+  readonly us: number;
+  /** End of the last minus start of the first MoE layer, divided by their number, mean over ranks, in microseconds. */
+  readonly layerUs: number;
+}
+
+/** A latency over requests, in microseconds. */
+export interface LatencySummary {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+export interface Summary {
+  readonly schema: "windtunnel/summary@1";
+  readonly name: string;
+  readonly digests: { readonly events: string; readonly tokens: string; readonly trace: string };
+  readonly outputs: readonly { readonly request: number; readonly tokens: readonly number[] }[];
+  readonly virtual: {
+    readonly totalUs: number;
+    readonly steps: readonly StepSummary[];
+    /** Means over requests; null where no request got a token of that kind. */
+    readonly timeToFirstTokenUs: number | null;
+    readonly timePerOutputTokenUs: number | null;
+    readonly tokensPerSecondPerNode: number;
+    readonly latencies: {
+      readonly timeToFirstTokenUs: LatencySummary | null;
+      readonly timePerOutputTokenUs: LatencySummary | null;
+    };
+  };
+  /** Means over ranks. `wait` is time between a rank's own send and its last arrival with none of its bytes in flight. */
+  readonly communication: {
+    readonly totalUs: number;
+    readonly hiddenUs: number;
+    readonly exposedUs: number;
+    readonly hiddenFraction: number | null;
+    readonly waitUs: number;
+    readonly exposedWaitUs: number;
+  };
+  /** The same by kind of step. */
+  readonly communicationByStepKind: Partial<Record<"prefill" | "decode", Summary["communication"]>>;
+  readonly traffic: {
+    readonly nvlinkBytes: number;
+    readonly rdmaBytes: number;
+    readonly bytesByPlane: readonly number[];
+    readonly messages: number;
+  };
+  readonly hosts: readonly HostSummary[];
+  readonly wall: {
+    /** The simulation alone, without start-up and writing. */
+    readonly seconds: number;
+    readonly startSeconds: number;
+    readonly exportSeconds: number;
+    readonly events: number;
+    readonly eventsPerSecond: number;
+    readonly syncRounds: number;
+    readonly frames: number;
+    readonly frameBytes: number;
+    readonly peakRssBytes: number;
+  };
+}
+
+export interface HostSummary {
+  readonly kind: "inline" | "thread" | "process";
+  /** The operating system's process id; threads share their process's. */
+  readonly pid: number;
+  readonly gpus: readonly number[];
+  readonly planes: readonly number[];
+}
+
+/** How far a run is; sent a few times a second. */
+export interface RunProgress {
+  readonly stage: "starting" | "running" | "exporting";
+  /** Steps finished and steps in all, as far as known. */
+  readonly stepsDone: number;
+  readonly stepCount: number;
+  readonly virtualUs: number;
+  readonly events: number;
+}
+
+export interface RunOptions {
+  /** The folder that the run is written to; made when it isn't there. */
+  readonly outputFolder: string;
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Ends the run: everything goes down and the promise rejects. */
+  readonly signal?: AbortSignal;
+}

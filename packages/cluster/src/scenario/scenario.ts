@@ -1,0 +1,98 @@
+// A scenario as the rest of the house sees it: every default filled in, every path absolute.
+// Only `cluster.fabric.planes` and `timing.kvLength` may be missing: the first needs the hardware profile
+// (a node's NICs), the second means "as executed". It does not know how it was written down (`schema.ts`).
+
+import type { Placement } from "./placement.ts";
+
+export type ScenarioModel = { readonly checkpoint: string } | { readonly preset: string };
+
+export type Schedule = "sequential" | "dual-batch" | "five-stage";
+export type DispatchPattern = "direct" | "normal" | "low-latency";
+export type WirePrecision = "f32" | "bf16" | "fp8";
+export type RunPhase = "generate" | "prefill" | "decode";
+export type FabricRouting = "static" | "ecmp" | "adaptive";
+
+/** How routing is made up where nothing is executed (`math: skip`). */
+export type DrawnRouting =
+  | {
+      readonly draw: "balanced" | "gate-like" | "zipf";
+      readonly exponent?: number;
+      readonly groups?: number;
+      readonly limitedGroups?: number;
+    }
+  | { readonly file: string };
+
+export interface ScenarioTiming {
+  /** "executed", the name of a timed preset, or the absolute path of a config.json. */
+  readonly model: string;
+  /** The name of a hardware profile, or the absolute path of a profile file. */
+  readonly gpu: string;
+  /** Cached tokens that every request is priced with; missing: as executed. */
+  readonly kvLength?: number;
+}
+
+export interface ScenarioFabric {
+  readonly kind: "multi-plane";
+  /** Missing: as many as a node of the hardware profile has NICs. */
+  readonly planes?: number;
+  readonly nodesPerLeaf: number;
+  readonly spinesPerPlane: number;
+  readonly network: "infiniband" | "roce";
+  readonly routing: FabricRouting;
+}
+
+export interface DrawnWorkload {
+  readonly requestsPerGpu: number;
+  readonly promptTokens: number;
+  readonly steps: number;
+  readonly positionsPerRequest: number;
+  readonly acceptedPerStep: number;
+}
+
+export type ScenarioWorkload =
+  | { readonly prompts: string; readonly maxNewTokens: number }
+  | { readonly drawn: DrawnWorkload };
+
+export interface ScenarioOverrides {
+  /** By rank. */
+  readonly gpus: Readonly<Record<number, { readonly speed: number }>>;
+  /** By the link's name, as the trace writes it. */
+  readonly links: Readonly<Record<string, { readonly bandwidth: number }>>;
+}
+
+export interface Scenario {
+  readonly version: 1;
+  readonly name: string;
+  readonly seed: number;
+  readonly model: ScenarioModel;
+  readonly math: "real" | "skip";
+  readonly routing?: DrawnRouting;
+  readonly timing: ScenarioTiming;
+  readonly cluster: {
+    readonly nodes: number;
+    readonly gpusPerNode: number;
+    readonly fabric: ScenarioFabric;
+  };
+  readonly parallelism: {
+    /** GPUs of one expert-parallel unit; divides the number of GPUs. */
+    readonly expertParallel: number;
+    readonly redundantExperts: number;
+  };
+  readonly run: {
+    readonly phase: RunPhase;
+    readonly prefill: { readonly schedule: "sequential" | "dual-batch"; readonly dispatch: DispatchPattern };
+    readonly decode: { readonly schedule: "sequential" | "five-stage"; readonly dispatch: DispatchPattern };
+    readonly precision: { readonly dispatch: WirePrecision; readonly combine: WirePrecision };
+    /** False: dispatch and combine leave the NVLink domain alone, also inside a node. */
+    readonly nvlinkForDispatch: boolean;
+  };
+  readonly workload: ScenarioWorkload;
+  readonly overrides: ScenarioOverrides;
+  readonly placement: Placement;
+  readonly allowOversubscription: boolean;
+}
+
+/** GPUs of the whole emulated cluster. */
+export function gpuCount(scenario: Pick<Scenario, "cluster">): number {
+  return scenario.cluster.nodes * scenario.cluster.gpusPerNode;
+}

@@ -1,0 +1,311 @@
+// The scenario as users write it (version 1): field names, types, defaults and descriptions, in one zod schema.
+// Unknown fields are errors, and every field but `model` has a default. A schema's message here is always the
+// text of what is *allowed*; `problems.ts` puts what was found before it. What a version can't run yet is not
+// known here: see `this-version.ts`.
+
+import { z } from "zod";
+import { ALLOWED_PLACEMENTS, parsePlacement, type Placement, PLACEMENT_PATTERN } from "./placement.ts";
+import type { Scenario, ScenarioModel, ScenarioWorkload } from "./scenario.ts";
+
+/** An integer from `least` up. */
+function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodNumber {
+  const error =
+    most === Number.MAX_SAFE_INTEGER
+      ? `a whole number of at least ${least}`
+      : `a whole number from ${least} to ${most}`;
+  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+}
+
+function factor(): z.ZodNumber {
+  const error = "a number above 0 (1 changes nothing)";
+  return z.number({ error }).positive({ error });
+}
+
+function oneOf<const Values extends readonly [string, ...string[]]>(
+  ...values: Values
+): z.ZodEnum<{ [Value in Values[number]]: Value }> {
+  return z.enum(values, { error: values.length === 1 ? values[0] : `one of ${values.join(", ")}` });
+}
+
+function text(allowed: string): z.ZodString {
+  return z.string({ error: allowed }).min(1, { error: allowed });
+}
+
+function flag(): z.ZodBoolean {
+  return z.boolean({ error: "true or false" });
+}
+
+function fields<Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+  allowed: string = `fields among ${Object.keys(shape).join(", ")}`,
+): z.ZodObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, { error: allowed });
+}
+
+const MODEL_ALLOWED = "either { checkpoint: FOLDER } or { preset: NAME }";
+const WORKLOAD_ALLOWED = "either { prompts: FILE, maxNewTokens: N } or { drawn: { … } }";
+
+const modelSchema = fields(
+  {
+    checkpoint: text("the path of a folder with config.json and *.safetensors")
+      .describe(
+        "Folder of a Hugging Face checkpoint (config.json and *.safetensors), relative to the scenario.",
+      )
+      .optional(),
+    preset: text("a name that `windtunnel models` lists")
+      .describe("A preset whose weights are drawn from the seed; `windtunnel models` lists them.")
+      .optional(),
+  },
+  MODEL_ALLOWED,
+)
+  .check((context) => {
+    const { checkpoint, preset } = context.value;
+    if ((checkpoint === undefined) === (preset === undefined)) {
+      context.issues.push({
+        code: "custom",
+        message: MODEL_ALLOWED,
+        input: context.value,
+      });
+    }
+  })
+  .transform(({ checkpoint, preset }): ScenarioModel =>
+    checkpoint === undefined ? { preset: preset! } : { checkpoint },
+  )
+  .describe("The executed model, a checkpoint or a preset. The one field without a default.");
+
+const timingSchema = fields({
+  model: text("executed, a preset's name, or the path of a config.json")
+    .default("executed")
+    .describe(
+      'The model that the clock prices: "executed", a preset such as deepseek-v3, or the path of a config.json.',
+    ),
+  gpu: text("a profile's name, or the path of a JSON or YAML profile")
+    .default("h800")
+    .describe("Hardware profile (h800, h100, h200, h20), or the path of a JSON or YAML profile file."),
+  kvLength: whole(1)
+    .exactOptional()
+    .describe(
+      "Cached tokens that attention and memory of every request are priced with. Default: as many as executed.",
+    ),
+});
+
+const fabricSchema = fields({
+  kind: oneOf("multi-plane")
+    .default("multi-plane")
+    .describe("Topology: disjoint two-layer fat-trees, one for each NIC of a node."),
+  planes: whole(1)
+    .exactOptional()
+    .describe("Number of planes. Default: the NICs of a node of the hardware profile."),
+  nodesPerLeaf: whole(1).default(32).describe("Nodes under one leaf switch of a plane."),
+  spinesPerPlane: whole(1).default(32).describe("Number of spine switches of a plane."),
+  network: oneOf("infiniband", "roce")
+    .default("infiniband")
+    .describe("Link technology; it sets the switch latency."),
+  routing: oneOf("static", "ecmp", "adaptive")
+    .default("static")
+    .describe("How a message finds its spine; static: target node modulo spines."),
+});
+
+const clusterSchema = fields({
+  nodes: whole(1).default(1).describe("Number of nodes of the emulated cluster."),
+  gpusPerNode: whole(1).default(8).describe("Number of GPUs in a node."),
+  fabric: fabricSchema.prefault({}).describe("The network between nodes."),
+});
+
+const parallelismSchema = fields({
+  expertParallel: whole(1)
+    .exactOptional()
+    .describe("GPUs that share one copy of the experts; divides the number of GPUs. Default: all GPUs."),
+  redundantExperts: whole(0)
+    .default(0)
+    .describe(
+      "Replicas of experts beyond one each, in experts; experts plus replicas divide by expertParallel.",
+    ),
+});
+
+const dispatchPattern = oneOf("direct", "normal", "low-latency");
+const wirePrecision = oneOf("f32", "bf16", "fp8");
+
+const runSchema = fields({
+  phase: oneOf("generate", "prefill", "decode")
+    .default("generate")
+    .describe("What is run: prompts and generation, prompts alone, or generation from a filled KV cache."),
+  prefill: fields({
+    schedule: oneOf("sequential", "dual-batch")
+      .default("sequential")
+      .describe("Order of operations in prefill."),
+    dispatch: dispatchPattern.default("direct").describe("All-to-all pattern in prefill."),
+  })
+    .prefault({})
+    .describe("How prompts are computed."),
+  decode: fields({
+    schedule: oneOf("sequential", "five-stage")
+      .default("sequential")
+      .describe("Order of operations in decode."),
+    dispatch: dispatchPattern.default("low-latency").describe("All-to-all pattern in decode."),
+  })
+    .prefault({})
+    .describe("How new tokens are computed."),
+  precision: fields({
+    dispatch: wirePrecision.default("f32").describe("Number format of activations sent to experts."),
+    combine: wirePrecision.default("f32").describe("Number format of expert outputs sent back."),
+  })
+    .prefault({})
+    .describe("Number formats on the wire."),
+  nvlinkForDispatch: flag()
+    .default(true)
+    .describe("Whether dispatch and combine may use NVLink; false: PCIe and a leaf, also inside a node."),
+});
+
+const DEFAULT_NEW_TOKENS = 16;
+const PROMPTS_ALLOWED = 'the path of a file with lines of {"tokens":[…]}';
+
+const drawnSchema = fields({
+  requestsPerGpu: whole(1).default(4).describe("Requests that each GPU serves, all there at the start."),
+  promptTokens: whole(1)
+    .default(8)
+    .describe("Length of each prompt in tokens; in phase decode, the length of the KV cache at the start."),
+  steps: whole(1).default(4).describe("Steps of generation: new tokens of each request."),
+  positionsPerRequest: whole(1)
+    .default(1)
+    .describe("Positions of a request computed in one decode step; above 1: multi-token prediction."),
+  acceptedPerStep: z
+    .number({ error: "a number of at least 1" })
+    .min(1, { error: "a number of at least 1" })
+    .default(1)
+    .describe("Tokens that a decode step yields for each request, on average."),
+});
+
+const workloadSchema = fields(
+  {
+    prompts: text(PROMPTS_ALLOWED)
+      .describe('File with one {"tokens":[…]} in each line, relative to the scenario.')
+      .optional(),
+    maxNewTokens: whole(1)
+      .describe(`New tokens of each request of \`prompts\`, at most. Default: ${DEFAULT_NEW_TOKENS}.`)
+      .optional(),
+    drawn: drawnSchema.describe("Requests of equal size, their tokens drawn from the seed.").optional(),
+  },
+  WORKLOAD_ALLOWED,
+)
+  .check((context) => {
+    const { prompts, maxNewTokens, drawn } = context.value;
+    if (drawn !== undefined && prompts !== undefined) {
+      context.issues.push({
+        code: "custom",
+        message: WORKLOAD_ALLOWED,
+        input: context.value,
+      });
+    }
+    if (maxNewTokens !== undefined && prompts === undefined) {
+      context.issues.push({
+        code: "custom",
+        message: "only beside `prompts` (a drawn workload has `steps`)",
+        path: ["maxNewTokens"],
+        input: maxNewTokens,
+      });
+    }
+  })
+  .transform(({ prompts, maxNewTokens, drawn }): ScenarioWorkload =>
+    prompts === undefined
+      ? { drawn: drawn ?? drawnSchema.parse({}) }
+      : { prompts, maxNewTokens: maxNewTokens ?? DEFAULT_NEW_TOKENS },
+  );
+
+const routingSchema = z.union(
+  [
+    fields({
+      draw: oneOf("balanced", "gate-like", "zipf").describe(
+        "Distribution that choices of experts are drawn from.",
+      ),
+      exponent: factor().exactOptional().describe("Exponent of the power law of expert popularity (zipf)."),
+      groups: whole(1).exactOptional().describe("Number of expert groups. Default: the timed model's."),
+      limitedGroups: whole(1)
+        .exactOptional()
+        .describe("Groups a token may choose from. Default: the timed model's."),
+    }),
+    fields({ file: text("the path of a recording").describe("Recording whose routing is replayed.") }),
+  ],
+  { error: "either { draw: balanced | gate-like | zipf, … } or { file: RECORDING }" },
+);
+
+const overridesSchema = fields({
+  gpus: z
+    .record(
+      z.string().regex(/^(?:0|[1-9]\d*)$/, { error: "a rank: 0, 1, 2, …" }),
+      fields({ speed: factor().describe("Factor on the GPU's rate of computing; 0.5 is half as fast.") }),
+      { error: "a mapping from ranks to { speed }" },
+    )
+    .default({})
+    .describe("Single GPUs, by rank."),
+  links: z
+    .record(
+      z.string(),
+      fields({ bandwidth: factor().describe("Factor on the link's bandwidth; 0.5 is half as fast.") }),
+      { error: "a mapping from link names to { bandwidth }" },
+    )
+    .default({})
+    .describe('Single links, by name, such as "plane 3 / leaf 0 - spine 5".'),
+});
+
+const hosts = whole(1, 99_999).describe("Number of hosts: at most one for each GPU and one for each plane.");
+
+const placementSchema = z
+  .union(
+    [
+      z.string().regex(PLACEMENT_PATTERN, { error: ALLOWED_PLACEMENTS }),
+      fields({ kind: z.literal("inline").describe("Everything in one thread.") }),
+      fields({ kind: z.literal("threads").describe("Worker threads over shared memory."), hosts }),
+      fields({
+        kind: z.literal("processes").describe("Operating-system processes over ZeroMQ."),
+        hosts,
+        transport: oneOf("ipc", "tcp")
+          .default("ipc")
+          .describe("Sockets between processes: local ones or TCP."),
+      }),
+    ],
+    { error: ALLOWED_PLACEMENTS },
+  )
+  .transform((value): Placement => (typeof value === "string" ? parsePlacement(value)! : value))
+  .prefault("inline")
+  .describe(
+    "Where the emulation runs: inline, threads:N, processes:N, processes:N:tcp. Never changes a result.",
+  );
+
+/** Any version-1 scenario in; a resolved one out. Issues carry the allowed values as their messages. */
+export const scenarioSchema: z.ZodType<Scenario> = fields({
+  version: z.literal(1, { error: "1" }).default(1).describe("Version of the scenario format."),
+  name: z
+    .string({ error: "text" })
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_ .+-]{0,99}$/, {
+      error: "up to 100 letters, digits, spaces and _ . + -, starting with a letter or a digit",
+    })
+    .default("scenario")
+    .describe("Name of the run and of its output folder. A file without it is called by its own name."),
+  seed: whole(0, 2 ** 32 - 1)
+    .default(1)
+    .describe("Seed of every draw: weights, tokens, identifiers."),
+  model: modelSchema,
+  math: oneOf("real", "skip")
+    .default("real")
+    .describe(
+      "real: the executed model is computed; skip: routing is drawn or replayed, nothing is computed.",
+    ),
+  routing: routingSchema.exactOptional().describe("Where choices of experts come from with `math: skip`."),
+  timing: timingSchema.prefault({}).describe("What the virtual clock prices."),
+  cluster: clusterSchema.prefault({}).describe("The emulated cluster."),
+  parallelism: parallelismSchema.prefault({}).describe("How experts are spread over GPUs."),
+  run: runSchema.prefault({}).describe("What is run, and how."),
+  workload: workloadSchema
+    .prefault({})
+    .describe("Requests: prompts from a file, or drawn. Default: drawn, 4 for each GPU."),
+  overrides: overridesSchema.prefault({}).describe("Single parts made slower or faster."),
+  placement: placementSchema,
+  allowOversubscription: flag()
+    .default(false)
+    .describe("Run also where weights, KV cache and buffers do not fit the GPUs' memory."),
+}).transform((scenario): Scenario => {
+  const { nodes, gpusPerNode } = scenario.cluster;
+  const { expertParallel = nodes * gpusPerNode, redundantExperts } = scenario.parallelism;
+  return { ...scenario, parallelism: { expertParallel, redundantExperts } };
+});

@@ -1,0 +1,45 @@
+// What the scenario format knows and this version can't run yet, in one table. Whoever adds a feature deletes
+// its row here (or a value from it); nothing else in the house repeats these limits.
+
+import { describeValue, type Problem } from "./problems.ts";
+import type { Scenario } from "./scenario.ts";
+
+interface Limit {
+  readonly path: readonly string[];
+  /** What runs now; an empty list: the field must be left out. */
+  readonly allowedNow: readonly (string | number | boolean)[];
+}
+
+const LIMITS: readonly Limit[] = [
+  { path: ["math"], allowedNow: ["real"] },
+  { path: ["routing"], allowedNow: [] },
+  { path: ["cluster", "fabric", "kind"], allowedNow: ["multi-plane"] },
+  { path: ["cluster", "fabric", "routing"], allowedNow: ["static"] },
+  { path: ["parallelism", "redundantExperts"], allowedNow: [0] },
+  { path: ["run", "prefill", "schedule"], allowedNow: ["sequential"] },
+  { path: ["run", "prefill", "dispatch"], allowedNow: ["direct", "low-latency"] },
+  { path: ["run", "decode", "dispatch"], allowedNow: ["direct", "low-latency"] },
+  { path: ["run", "precision", "combine"], allowedNow: ["f32", "bf16"] },
+  { path: ["run", "nvlinkForDispatch"], allowedNow: [true] },
+  { path: ["workload", "drawn", "positionsPerRequest"], allowedNow: [1] },
+  { path: ["workload", "drawn", "acceptedPerStep"], allowedNow: [1] },
+];
+
+/** Fields of a valid scenario that this version can't run. */
+export function limitsOfThisVersion(scenario: Scenario): Problem[] {
+  const problems: Problem[] = [];
+  for (const { path, allowedNow } of LIMITS) {
+    let value: unknown = scenario;
+    for (const key of path) value = (value as Record<string, unknown> | undefined)?.[key];
+    if (value === undefined || allowedNow.some((allowed) => allowed === value)) continue;
+    const allowed = allowedNow.length === 0 ? "leaving it out" : allowedNow.join(", ");
+    const found = describeValue(value);
+    problems.push({
+      path,
+      message: `${found} is not in this version; allowed now: ${allowed}`,
+      found,
+      allowed,
+    });
+  }
+  return problems;
+}

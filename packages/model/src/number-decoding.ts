@@ -1,0 +1,77 @@
+// Bytes of a checkpoint's tensor to 32-bit floats: F32, BF16, F16, and E4M3 (the byte's value alone; block scales are
+// applied by the checkpoint). Every value of these formats is a 32-bit float, so nothing is rounded. NaN and infinity
+// pass: whoever knows the tensor's name refuses them.
+
+
+export type WeightDtype = "F32" | "BF16" | "F16" | "F8_E4M3";
+export const WEIGHT_DTYPES: readonly string[] = ["F32", "BF16", "F16", "F8_E4M3"];
+
+/** Decodes little-endian bytes; WebAssembly, and with it all of Windtunnel, is little-endian anyway. */
+export function decodeNumbers(dtype: WeightDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  switch (dtype) {
+    case "F32":
+      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    case "BF16":
+      return decodeBF16(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
+    case "F16":
+      return decodeByTable(F16_VALUES.get(), new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
+    case "F8_E4M3":
+      return decodeByTable(E4M3_VALUES.get(), bytes);
+  }
+}
+
+/** Index of the first NaN or infinity, or -1. */
+export function firstNonFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) return i;
+  }
+  return -1;
+}
+
+function decodeBF16(codes: Uint16Array): Float32Array {
+  const values = new Float32Array(codes.length);
+  const words = new Uint32Array(values.buffer);
+  for (let i = 0; i < codes.length; i++) words[i] = codes[i]! << 16;
+  return values;
+}
+
+function decodeByTable(table: Float32Array, codes: Uint8Array | Uint16Array): Float32Array {
+  const values = new Float32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) values[i] = table[codes[i]!]!;
+  return values;
+}
+
+/** A table that is made when it is first needed. */
+class LazyTable {
+  readonly #size: number;
+  readonly #valueOf: (code: number) => number;
+  #values: Float32Array | undefined;
+
+  constructor(size: number, valueOf: (code: number) => number) {
+    this.#size = size;
+    this.#valueOf = valueOf;
+  }
+
+  get(): Float32Array {
+    this.#values ??= Float32Array.from({ length: this.#size }, (_, code) => this.#valueOf(code));
+    return this.#values;
+  }
+}
+
+/** 1 sign, 4 exponent (bias 7), 3 fraction bits; no infinity; 0x7F is NaN (mechanics §1.4). */
+const E4M3_VALUES = new LazyTable(256, (code) => {
+  const sign = code & 0x80 ? -1 : 1;
+  const exponent = (code >> 3) & 0xf;
+  const fraction = code & 0x7;
+  if (exponent === 0xf && fraction === 0x7) return Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (1 + fraction / 8) * 2 ** (exponent - 7);
+});
+
+/** IEEE half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
+const F16_VALUES = new LazyTable(65_536, (code) => {
+  const sign = code & 0x8000 ? -1 : 1;
+  const exponent = (code >> 10) & 0x1f;
+  const fraction = code & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+});

@@ -1,0 +1,15 @@
+// Where weights come from: a checkpoint or a seed. Whoever asks, and in whatever order, gets the same values.
+
+export interface WeightSource {
+  /** For messages: a folder, or a preset and its seed. */
+  readonly description: string;
+
+  /** The tensor, row-major as checkpoints hold it: [out, in] for matrices. Every value is finite. */
+  read(name: string, shape: readonly number[]): Float32Array;
+
+  /**
+   * Where it is faster than `read`: writes the matrix [out, in] as rows firstRow … firstRow + out of the packed
+   * matrix `packed` (layout: tensor's packed-matrix.ts). The values are those of `read`.
+   */
+  readPacked?(name: string, shape: readonly [number, number], packed: Float32Array, firstRow: number): void;
+}

@@ -1,0 +1,64 @@
+// Functions of single elements: sigmoid, SwiGLU, sums of whole tensors and of scaled rows, and the search for NaN.
+// Addresses are in bytes, counts in elements.
+
+import { siluOf, sigmoidOf } from "./exponential";
+import { loadTail, storeTail } from "./lanes";
+
+export function sigmoid(out: usize, x: usize, count: i32): void {
+  const end = x + (<usize>(count & -4) << 2);
+  for (; x < end; x += 16, out += 16) v128.store(out, sigmoidOf(v128.load(x)));
+  const rest = count & 3;
+  if (rest > 0) storeTail(out, sigmoidOf(loadTail(x, rest)), rest);
+}
+
+/** gateUp is [rows, 2 · inner]: the gates of a row, then its ups. */
+export function swiglu(out: usize, gateUp: usize, rows: i32, inner: i32): void {
+  const rowBytes = <usize>inner << 2;
+  const rest = inner & 3;
+  for (let row = 0; row < rows; row++) {
+    let gate = gateUp;
+    const end = gate + (<usize>(inner & -4) << 2);
+    for (; gate < end; gate += 16, out += 16) {
+      v128.store(out, f32x4.mul(siluOf(v128.load(gate)), v128.load(gate + rowBytes)));
+    }
+    if (rest > 0) {
+      storeTail(out, f32x4.mul(siluOf(loadTail(gate, rest)), loadTail(gate + rowBytes, rest)), rest);
+      out += <usize>rest << 2;
+    }
+    gateUp += rowBytes << 1;
+  }
+}
+
+export function add(out: usize, x: usize, count: i32): void {
+  const end = x + (<usize>(count & -4) << 2);
+  for (; x < end; x += 16, out += 16) v128.store(out, f32x4.add(v128.load(out), v128.load(x)));
+  const rest = count & 3;
+  if (rest > 0) storeTail(out, f32x4.add(loadTail(out, rest), loadTail(x, rest)), rest);
+}
+
+export function addScaledRows(out: usize, x: usize, factors: usize, rows: i32, size: i32): void {
+  const rest = size & 3;
+  for (let row = 0; row < rows; row++) {
+    const factor = v128.load32_splat(factors + (<usize>row << 2));
+    const end = x + (<usize>(size & -4) << 2);
+    for (; x < end; x += 16, out += 16) {
+      v128.store(out, f32x4.add(v128.load(out), f32x4.mul(factor, v128.load(x))));
+    }
+    if (rest > 0) {
+      storeTail(out, f32x4.add(loadTail(out, rest), f32x4.mul(factor, loadTail(x, rest))), rest);
+      x += <usize>rest << 2;
+      out += <usize>rest << 2;
+    }
+  }
+}
+
+/** 1 when no element is NaN or infinite, that is, when no exponent is all ones; else 0. */
+export function allFinite(x: usize, count: i32): i32 {
+  const exponent = i32x4.splat(0x7f800000);
+  let found = i32x4.splat(0);
+  const end = x + (<usize>(count & -4) << 2);
+  for (; x < end; x += 16) found = v128.or(found, i32x4.eq(v128.and(v128.load(x), exponent), exponent));
+  const rest = count & 3;
+  if (rest > 0) found = v128.or(found, i32x4.eq(v128.and(loadTail(x, rest), exponent), exponent));
+  return i32(!v128.any_true(found));
+}

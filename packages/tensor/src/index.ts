@@ -1,0 +1,18 @@
+export { type Kernels, type RopeTables, type StridedRows } from "./kernels.ts";
+export { createLimitLoops, type LimitLoop, type LimitLoops } from "./limit-loop.ts";
+export { Arena, MAX_MEMORY_BYTES, TensorMemory } from "./memory.ts";
+export {
+  decodeBF16,
+  decodeE4M3,
+  dequantizeBlocks,
+  E4M3_MAX,
+  E4M3_TILE,
+  encodeBF16,
+  encodeE4M3,
+  scaleE4M3,
+  scaleUE8M0,
+} from "./number-formats.ts";
+export { packedElementCount, type PackedMatrix, packMatrix, PANEL_WIDTH } from "./packed-matrix.ts";
+export { plainKernels } from "./plain-kernels.ts";
+export { createSimdKernels } from "./simd-kernels.ts";
+export { elementCount, reshaped, rowCount, rowSize, rowsOf, type Tensor } from "./tensor.ts";

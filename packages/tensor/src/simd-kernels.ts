@@ -1,0 +1,181 @@
+// The fast kernels: WebAssembly SIMD over the shared memory, equal to the plain kernels bit for bit on every shape.
+// Each call checks its shapes once, then hands addresses to compiled code (the AssemblyScript in kernels/).
+// Tensors must live in the memory that the kernels were created with; other arrays may live anywhere.
+
+import { invariant } from "@windtunnel/base";
+import { throwAtNonFinite } from "./finite.ts";
+import type { Kernels, RopeTables, StridedRows } from "./kernels.ts";
+import type { TensorMemory } from "./memory.ts";
+import type { PackedMatrix } from "./packed-matrix.ts";
+import * as shapes from "./shapes.ts";
+import { instantiateKernels, type KernelFunctions } from "./simd/kernel-module.ts";
+import { Staging } from "./simd/staging.ts";
+import { rowCount, rowSize, type Tensor } from "./tensor.ts";
+import { topK } from "./top-k.ts";
+
+const FLOAT_BYTES = 4;
+
+/** Kernels over this memory, for one thread. Throws a WorldError "input" when the kernels have not been built. */
+export function createSimdKernels(memory: TensorMemory): Kernels {
+  return new SimdKernels(memory);
+}
+
+/** Something with elements at an address of the shared memory. */
+interface Placed {
+  readonly address: number;
+  readonly data: Float32Array;
+}
+
+class SimdKernels implements Kernels {
+  readonly name = "simd";
+  readonly #functions: KernelFunctions;
+  readonly #staging: Staging;
+  readonly #memoryBytes: number;
+
+  constructor(memory: TensorMemory) {
+    this.#functions = instantiateKernels(memory);
+    this.#staging = new Staging(memory);
+    this.#memoryBytes = memory.memory.buffer.byteLength;
+  }
+
+  matmul(out: Tensor, x: Tensor, weights: PackedMatrix): void {
+    shapes.checkMatmul(out, x, weights);
+    const { inputSize, outputSize } = weights;
+    this.#functions.matmul(this.#at(out), this.#at(x), this.#at(weights), rowCount(x), inputSize, outputSize);
+  }
+
+  groupedMatmul(out: Tensor, x: Tensor, rowOffsets: Int32Array, weights: readonly PackedMatrix[]): void {
+    shapes.checkGrouped(out, x, rowOffsets, weights);
+    const k = rowSize(x);
+    const n = rowSize(out);
+    const outAddress = this.#at(out);
+    const xAddress = this.#at(x);
+    for (let expert = 0; expert < weights.length; expert++) {
+      const start = rowOffsets[expert]!;
+      const rows = rowOffsets[expert + 1]! - start;
+      if (rows === 0) continue;
+      const outRows = outAddress + start * n * FLOAT_BYTES;
+      const xRows = xAddress + start * k * FLOAT_BYTES;
+      this.#functions.matmul(outRows, xRows, this.#at(weights[expert]!), rows, k, n);
+    }
+  }
+
+  dotRows(out: Tensor, a: StridedRows, b: StridedRows, depth: number): void {
+    shapes.checkDotRows(out, a, b, depth);
+    this.#functions.dotRows(
+      this.#at(out),
+      this.#at(a),
+      a.stride * FLOAT_BYTES,
+      a.rows,
+      this.#at(b),
+      b.stride * FLOAT_BYTES,
+      b.rows,
+      depth,
+    );
+  }
+
+  weightedRows(out: StridedRows, a: Tensor, b: StridedRows, width: number): void {
+    shapes.checkWeightedRows(out, a, b, width);
+    this.#functions.weightedRows(
+      this.#at(out),
+      out.stride * FLOAT_BYTES,
+      this.#at(a),
+      out.rows,
+      b.rows,
+      this.#at(b),
+      b.stride * FLOAT_BYTES,
+      width,
+    );
+  }
+
+  rmsNorm(out: Tensor, x: Tensor, weight: Float32Array, epsilon: number): void {
+    shapes.checkRmsNorm(out, x, weight);
+    const weightAddress = this.#staging.input(0, weight);
+    this.#functions.rmsNorm(this.#at(out), this.#at(x), weightAddress, rowCount(x), rowSize(x), epsilon);
+  }
+
+  rope(rows: StridedRows, width: number, positions: Int32Array, tables: RopeTables): void {
+    shapes.checkRope(rows, width, positions, tables);
+    this.#functions.rope(
+      this.#at(rows),
+      rows.stride * FLOAT_BYTES,
+      rows.rows,
+      width,
+      this.#staging.input(0, positions),
+      this.#at(tables.cosines),
+      this.#at(tables.sines),
+    );
+  }
+
+  softmax(x: Tensor, lengths: Int32Array, scale: number): void {
+    shapes.checkSoftmax(x, lengths);
+    this.#functions.softmax(this.#at(x), this.#staging.input(0, lengths), lengths.length, rowSize(x), scale);
+  }
+
+  swiglu(out: Tensor, gateUp: Tensor): void {
+    shapes.checkSwiglu(out, gateUp);
+    this.#functions.swiglu(this.#at(out), this.#at(gateUp), rowCount(out), rowSize(out));
+  }
+
+  sigmoid(out: Tensor, x: Tensor): void {
+    shapes.checkSame(out, x, "sigmoid output");
+    this.#functions.sigmoid(this.#at(out), this.#at(x), x.data.length);
+  }
+
+  add(out: Tensor, x: Tensor): void {
+    shapes.checkSame(out, x, "add");
+    this.#functions.add(this.#at(out), this.#at(x), x.data.length);
+  }
+
+  addScaledRows(out: Tensor, x: Tensor, factors: Float32Array): void {
+    shapes.checkScaledRows(out, x, factors);
+    const factorsAddress = this.#staging.input(0, factors);
+    this.#functions.addScaledRows(this.#at(out), this.#at(x), factorsAddress, factors.length, rowSize(x));
+  }
+
+  topK(x: Tensor, k: number, indices: Int32Array, values: Float32Array): void {
+    topK(x, k, indices, values);
+  }
+
+  checkFinite(x: Tensor, what: string): void {
+    if (this.#functions.allFinite(this.#at(x), x.data.length) === 0) throwAtNonFinite(x, what);
+  }
+
+  quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor): void {
+    shapes.checkE4M3(codes, scales, x);
+    const codesAddress = this.#staging.output(0, codes);
+    const scalesAddress = this.#staging.output(1, scales);
+    this.#functions.quantizeE4M3(codesAddress, scalesAddress, this.#at(x), rowCount(x), rowSize(x));
+    this.#staging.finish(codesAddress, codes);
+    this.#staging.finish(scalesAddress, scales);
+  }
+
+  dequantizeE4M3(out: Tensor, codes: Uint8Array, scales: Float32Array): void {
+    shapes.checkE4M3(codes, scales, out);
+    const codesAddress = this.#staging.input(0, codes);
+    const scalesAddress = this.#staging.input(1, scales);
+    this.#functions.dequantizeE4M3(this.#at(out), codesAddress, scalesAddress, rowCount(out), rowSize(out));
+  }
+
+  quantizeBF16(codes: Uint16Array, x: Tensor): void {
+    shapes.checkBF16(codes, x);
+    const codesAddress = this.#staging.output(0, codes);
+    this.#functions.quantizeBF16(codesAddress, this.#at(x), codes.length);
+    this.#staging.finish(codesAddress, codes);
+  }
+
+  dequantizeBF16(out: Tensor, codes: Uint16Array): void {
+    shapes.checkBF16(codes, out);
+    this.#functions.dequantizeBF16(this.#at(out), this.#staging.input(0, codes), codes.length);
+  }
+
+  /** Compiled code trusts the address, so it must be where the data is, in a memory of this size. */
+  #at(placed: Placed): number {
+    const { address, data } = placed;
+    invariant(
+      data.byteOffset === address && data.buffer.byteLength === this.#memoryBytes,
+      `a tensor at address ${address} has its elements elsewhere: byte ${data.byteOffset} of another memory`,
+    );
+    return address;
+  }
+}

@@ -1,0 +1,87 @@
+// The compiled kernels: kernels/kernels.wasm, read and compiled once per thread, instantiated over a tensor memory.
+// The functions take byte addresses and counts and trust them; simd-kernels.ts checks shapes before each call.
+
+import { readFileSync } from "node:fs";
+import { WorldError } from "@windtunnel/base";
+import type { TensorMemory } from "../memory.ts";
+
+type Address = number;
+type Count = number;
+/** From row to row. */
+type StrideBytes = number;
+
+/** The exports of kernels/index.ts; addresses and strides in bytes, counts and sizes in elements. */
+export interface KernelFunctions {
+  matmul(out: Address, x: Address, weights: Address, rows: Count, k: Count, n: Count): void;
+  dotRows(
+    out: Address,
+    a: Address,
+    aStride: StrideBytes,
+    aRows: Count,
+    b: Address,
+    bStride: StrideBytes,
+    bRows: Count,
+    depth: Count,
+  ): void;
+  weightedRows(
+    out: Address,
+    outStride: StrideBytes,
+    a: Address,
+    rows: Count,
+    count: Count,
+    b: Address,
+    bStride: StrideBytes,
+    width: Count,
+  ): void;
+  rmsNorm(out: Address, x: Address, weight: Address, rows: Count, size: Count, epsilon: number): void;
+  rope(
+    rows: Address,
+    stride: StrideBytes,
+    rowCount: Count,
+    width: Count,
+    positions: Address,
+    cosines: Address,
+    sines: Address,
+  ): void;
+  softmax(x: Address, lengths: Address, rows: Count, size: Count, scale: number): void;
+  swiglu(out: Address, gateUp: Address, rows: Count, inner: Count): void;
+  sigmoid(out: Address, x: Address, count: Count): void;
+  add(out: Address, x: Address, count: Count): void;
+  addScaledRows(out: Address, x: Address, factors: Address, rows: Count, size: Count): void;
+  allFinite(x: Address, count: Count): 0 | 1;
+  quantizeE4M3(codes: Address, scales: Address, x: Address, rows: Count, size: Count): void;
+  dequantizeE4M3(out: Address, codes: Address, scales: Address, rows: Count, size: Count): void;
+  quantizeBF16(codes: Address, x: Address, count: Count): void;
+  dequantizeBF16(out: Address, codes: Address, count: Count): void;
+  limitLoop(iterations: Count, factor: number, summand: number): number;
+  limitLoopApart(iterations: Count, factor: number, summand: number): number;
+}
+
+const KERNELS = new URL("../../kernels/kernels.wasm", import.meta.url);
+let compiled: WebAssembly.Module | undefined;
+
+function compileOnce(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readKernels());
+  return compiled;
+}
+
+function readKernels(): Uint8Array {
+  try {
+    return readFileSync(KERNELS);
+  } catch (error) {
+    if (!isMissingFile(error)) throw error;
+    throw new WorldError("input", "the WebAssembly kernels are not built; run `npx turbo run kernels`", {
+      file: KERNELS.pathname,
+    });
+  }
+}
+
+function isMissingFile(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+/** The kernels over this memory. Throws a WorldError "input" when they have not been built. */
+export function instantiateKernels(memory: TensorMemory): KernelFunctions {
+  const instance = new WebAssembly.Instance(compileOnce(), { env: { memory: memory.memory } });
+  return instance.exports as unknown as KernelFunctions;
+}

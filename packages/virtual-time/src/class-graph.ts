@@ -1,0 +1,69 @@
+// Processes belong to classes; the graph says which class may send to which, and how long that takes at least.
+// From the earliest pending events and the programs' promises follows, for each class, the horizon below which
+// nothing more can arrive.
+
+import { type Duration, type Instant, invariant, NEVER } from "@windtunnel/base";
+
+export interface ClassGraph {
+  readonly names: readonly string[];
+  /** latency[from][to]: the least time from sending to arrival; undefined where nothing is ever sent. */
+  readonly latency: readonly (readonly (Duration | undefined)[])[];
+}
+
+/** What a host knows of one class after a pass over its events. */
+export interface ClassBound {
+  /** The earliest send that pending events can cause: for each, the later of its process's notBefore and its time + quiet. */
+  pendingSend: number;
+  /** The earliest event pending or just sent, as it will be handled. */
+  justSent: number;
+  /** Least promises over the class's processes on this host. */
+  notBefore: number;
+  quiet: number;
+}
+
+export function emptyBounds(classCount: number): ClassBound[] {
+  return Array.from({ length: classCount }, () => ({
+    pendingSend: NEVER,
+    justSent: NEVER,
+    notBefore: NEVER,
+    quiet: NEVER,
+  }));
+}
+
+/** The least of two hosts' bounds, into the first. */
+export function lowerBounds(into: ClassBound[], other: readonly ClassBound[]): void {
+  for (const [index, bound] of other.entries()) {
+    const target = into[index]!;
+    target.pendingSend = Math.min(target.pendingSend, bound.pendingSend);
+    target.justSent = Math.min(target.justSent, bound.justSent);
+    target.notBefore = Math.min(target.notBefore, bound.notBefore);
+    target.quiet = Math.min(target.quiet, bound.quiet);
+  }
+}
+
+/**
+ * The horizon of each class: no event that is not pending yet reaches it below. NEVER for a class nobody can reach.
+ * Shortest paths over the class graph: an earliest send of one class, plus latency, plus the next one's promise.
+ */
+export function horizons(graph: ClassGraph, bounds: readonly ClassBound[]): Instant[] {
+  const classCount = graph.names.length;
+  invariant(bounds.length === classCount, `${bounds.length} bounds for ${classCount} classes`);
+  const response = (index: number, arrival: number): number =>
+    arrival === NEVER ? NEVER : Math.max(bounds[index]!.notBefore, arrival + bounds[index]!.quiet);
+  const earliestSend = bounds.map((bound, index) =>
+    Math.min(bound.pendingSend, response(index, bound.justSent)),
+  );
+  const arrival: number[] = Array.from({ length: classCount }, () => NEVER);
+  // Each pass settles at least one class, since every latency is positive.
+  for (let pass = 0; pass <= classCount; pass++) {
+    for (let from = 0; from < classCount; from++) {
+      for (let to = 0; to < classCount; to++) {
+        const latency = graph.latency[from]![to];
+        if (latency === undefined) continue;
+        arrival[to] = Math.min(arrival[to]!, earliestSend[from]! + latency);
+        earliestSend[to] = Math.min(earliestSend[to]!, response(to, arrival[to]!));
+      }
+    }
+  }
+  return arrival as Instant[];
+}

@@ -1,0 +1,22 @@
+export { type ClassBound, type ClassGraph, emptyBounds, horizons, lowerBounds } from "./class-graph.ts";
+export { EventLoop, type EventLoopOptions, type EventObserver, type RemoteEvent } from "./event-loop.ts";
+export { comesBefore } from "./event-order.ts";
+export { EventQueue } from "./event-queue.ts";
+export {
+  type LogicalProcess,
+  type Outlook,
+  type OutgoingEvent,
+  type ProcessContext,
+  type ProcessEvent,
+  type WaitReport,
+} from "./logical-process.ts";
+export { Condition, type Program, ProgramSet, until, type Wait } from "./program.ts";
+export {
+  deadlockError,
+  type HostOutcome,
+  type HostState,
+  runHost,
+  type WindowExchange,
+  type WindowMessage,
+  type WindowOptions,
+} from "./windows.ts";

@@ -1,0 +1,126 @@
+// Programs of a process are generators. A program yields a wait and is resumed, inside the event that fulfils it,
+// with the instant at which its condition held. It runs ahead of virtual time otherwise.
+
+import {
+  after,
+  type Duration,
+  type Instant,
+  invariant,
+  latest,
+  NEVER,
+  NO_TIME,
+  RUN_START,
+} from "@windtunnel/base";
+import type { Outlook, WaitReport } from "./logical-process.ts";
+
+/** Something that comes true once, at an instant. */
+export class Condition {
+  #fulfilledAt: Instant | undefined;
+  readonly #resume: (() => void)[] = [];
+
+  get fulfilledAt(): Instant | undefined {
+    return this.#fulfilledAt;
+  }
+
+  /** Comes true and resumes whoever waits. */
+  fulfil(at: Instant): void {
+    invariant(this.#fulfilledAt === undefined, "a condition is fulfilled twice");
+    this.#fulfilledAt = at;
+    for (const resume of this.#resume.splice(0)) resume();
+  }
+
+  whenFulfilled(resume: () => void): void {
+    this.#resume.push(resume);
+  }
+}
+
+export interface Wait {
+  readonly condition: Condition;
+  /** For the report when nothing more can happen. */
+  readonly what: string;
+  readonly missing: () => readonly string[];
+  /** Until woken the program sends nothing before this … */
+  readonly notBefore: Instant;
+  /** … and not sooner than this after waking. */
+  readonly quiet: Duration;
+}
+
+/** A program of a rank: yields waits, is resumed with the instant at which each was over. */
+export type Program<Result = void> = Generator<Wait, Result, Instant>;
+
+/** Waits unless the condition holds already; gives the instant at which it came true. */
+export function* until(wait: Wait): Program<Instant> {
+  const at = wait.condition.fulfilledAt;
+  if (at !== undefined) return at;
+  return yield wait;
+}
+
+interface Running {
+  readonly name: string;
+  readonly program: Program;
+  wait: Wait | undefined;
+  since: Instant;
+}
+
+/** The programs of one process, and what they promise together. */
+export class ProgramSet {
+  readonly #owner: string;
+  readonly #running: Running[] = [];
+  #now: Instant = RUN_START;
+  #promised: Instant = RUN_START;
+
+  constructor(owner: string) {
+    this.#owner = owner;
+  }
+
+  /** Starts a program; it runs at once, up to its first wait. */
+  start(name: string, program: Program): void {
+    const running: Running = { name, program, wait: undefined, since: this.#now };
+    this.#running.push(running);
+    this.#step(running, this.#now);
+  }
+
+  /** The process's clock: conditions fulfilled from now on are fulfilled at `now`. */
+  advanceTo(now: Instant): void {
+    this.#now = now;
+  }
+
+  get outlook(): Outlook {
+    let notBefore: number = NEVER;
+    let quiet: number = NEVER;
+    for (const { wait } of this.#running) {
+      notBefore = Math.min(notBefore, wait?.notBefore ?? 0);
+      quiet = Math.min(quiet, wait?.quiet ?? 0);
+    }
+    return this.#running.length === 0
+      ? { notBefore: RUN_START, quiet: NO_TIME }
+      : { notBefore: notBefore as Instant, quiet: quiet as Duration };
+  }
+
+  /** What the running program promised when it went to wait: the process asserts that nothing is sent before it. */
+  get promised(): Instant {
+    return this.#promised;
+  }
+
+  waiting(): WaitReport[] {
+    return this.#running.flatMap(({ name, wait, since }) =>
+      wait === undefined
+        ? []
+        : [{ who: `${this.#owner}, ${name}`, what: wait.what, since, missing: wait.missing() }],
+    );
+  }
+
+  #step(running: Running, at: Instant): void {
+    const { wait } = running;
+    this.#promised = wait === undefined ? this.#now : latest(wait.notBefore, after(this.#now, wait.quiet));
+    running.wait = undefined;
+    const { done, value } = running.program.next(at);
+    if (done === true) {
+      this.#running.splice(this.#running.indexOf(running), 1);
+      return;
+    }
+    running.wait = value;
+    running.since = this.#now;
+    value.condition.whenFulfilled(() => this.#step(running, value.condition.fulfilledAt!));
+  }
+}

@@ -1,0 +1,267 @@
+import {
+  after,
+  type Duration,
+  type Instant,
+  microseconds,
+  NEVER,
+  NO_TIME,
+  picoseconds,
+  RandomStream,
+  RUN_START,
+} from "@windtunnel/base";
+import { describe, expect, test } from "vitest";
+import {
+  type ClassGraph,
+  comesBefore,
+  Condition,
+  deadlockError,
+  EventQueue,
+  horizons,
+  type LogicalProcess,
+  type Outlook,
+  type ProcessContext,
+  type ProcessEvent,
+  type Program,
+  ProgramSet,
+  runHost,
+  until,
+  type WindowExchange,
+  type WindowMessage,
+} from "./index.ts";
+
+const blank = (): ProcessEvent => ({
+  time: RUN_START,
+  kind: 0,
+  source: 0,
+  sequence: 0,
+  target: 0,
+  argument: 0,
+  size: 0,
+  body: undefined,
+});
+
+describe("event queue", () => {
+  test("gives events back in the total order, whatever the order they came in", () => {
+    const random = new RandomStream(11, "queue");
+    const queue = new EventQueue();
+    const keys = Array.from({ length: 5000 }, (_, sequence) => ({
+      time: random.below(40),
+      kind: random.below(3),
+      source: random.below(5),
+      sequence,
+    }));
+    for (const { time, kind, source, sequence } of keys)
+      queue.push(time, kind, source, sequence, 0, 0, 0, undefined);
+    const event = blank();
+    let last = { time: -1, kind: 0, source: 0, sequence: 0 };
+    for (let i = 0; i < keys.length; i++) {
+      queue.popInto(event);
+      const { time, kind, source, sequence } = event;
+      expect(
+        comesBefore(
+          last.time,
+          last.kind * 100 + last.source,
+          last.sequence,
+          time,
+          kind * 100 + source,
+          sequence,
+        ),
+      ).toBe(true);
+      last = { time, kind, source, sequence };
+    }
+    expect(queue.count).toBe(0);
+  });
+});
+
+describe("horizons", () => {
+  const graph: ClassGraph = {
+    names: ["rank", "plane"],
+    latency: [
+      [undefined, microseconds(1)],
+      [microseconds(2), undefined],
+    ],
+  };
+
+  test("follow from the earliest send, the latencies and the promises", () => {
+    const [rank, plane] = horizons(graph, [
+      { pendingSend: 50e6, justSent: NEVER, notBefore: 0, quiet: 10e6 },
+      { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0 },
+    ]);
+    // The plane's event at 20 reaches a rank at 22; that rank is quiet for 10, so it reaches a plane at 33 < 51.
+    expect(rank).toBe(22e6);
+    expect(plane).toBe(33e6);
+  });
+
+  test("are infinite when nothing is pending anywhere", () => {
+    const idle = { pendingSend: NEVER, justSent: NEVER, notBefore: 0, quiet: 0 };
+    expect(horizons(graph, [idle, idle])).toEqual([NEVER, NEVER]);
+  });
+});
+
+// A random workload: ranks send to planes at random times, planes answer random ranks.
+const RANKS = 6;
+const PLANES = 3;
+const graph: ClassGraph = {
+  names: ["rank", "plane"],
+  latency: [
+    [undefined, picoseconds(700)],
+    [picoseconds(500), undefined],
+  ],
+};
+const classOf = (process: number): number => (process < RANKS ? 0 : 1);
+
+class RandomRank implements LogicalProcess {
+  readonly #random: RandomStream;
+  readonly #number: number;
+  readonly log: string[];
+  readonly outlook: Outlook;
+  #left = 60;
+
+  constructor(seed: number, number: number, log: string[]) {
+    this.#random = new RandomStream(seed, `rank ${number}`);
+    this.#number = number;
+    this.log = log;
+    this.outlook = { notBefore: RUN_START, quiet: picoseconds(this.#random.below(900)) };
+  }
+
+  start(context: ProcessContext): void {
+    for (let i = 0; i < 3; i++) this.#send(context);
+  }
+
+  handle(event: ProcessEvent, context: ProcessContext): void {
+    this.log.push(`${this.#number}@${event.time}:${event.source}.${event.sequence}`);
+    if (this.#left-- > 0) this.#send(context);
+  }
+
+  #send(context: ProcessContext): void {
+    const sentAt = after(context.now, picoseconds(this.outlook.quiet + this.#random.below(3000)));
+    const time = after(sentAt, picoseconds(700 + this.#random.below(50)));
+    const target = RANKS + this.#random.below(PLANES);
+    context.send({ target, kind: 1, sentAt, time, size: 8, body: new Uint8Array([this.#number]) });
+  }
+}
+
+class RandomPlane implements LogicalProcess {
+  readonly #random: RandomStream;
+
+  constructor(seed: number, number: number) {
+    this.#random = new RandomStream(seed, `plane ${number}`);
+  }
+
+  handle(event: ProcessEvent, context: ProcessContext): void {
+    if (event.kind === 1) {
+      context.sendSelf(after(context.now, picoseconds(this.#random.below(400))), 2, 7);
+      return;
+    }
+    const time = after(context.now, picoseconds(500 + this.#random.below(2) * 100));
+    context.send({
+      target: this.#random.below(RANKS),
+      kind: 3,
+      sentAt: context.now,
+      time,
+      size: 4,
+      body: { answer: 1 },
+    });
+  }
+}
+
+/** An exchange between hosts of one thread: each round completes when all have given their messages. */
+function createRoundTable(hostCount: number): WindowExchange[] {
+  let given: {
+    self: number;
+    messages: readonly WindowMessage[];
+    resolve: (m: (WindowMessage | undefined)[]) => void;
+  }[] = [];
+  return Array.from({ length: hostCount }, (_, self) => ({
+    self,
+    hostCount,
+    swap: (messages: readonly WindowMessage[]) =>
+      new Promise<(WindowMessage | undefined)[]>((resolve) => {
+        given.push({ self, messages, resolve });
+        if (given.length < hostCount) return;
+        const all = given;
+        given = [];
+        const ordered = all.toSorted((a, b) => a.self - b.self);
+        for (const host of all) {
+          host.resolve(
+            ordered.map((peer) => (peer.self === host.self ? undefined : peer.messages[host.self])),
+          );
+        }
+      }),
+  }));
+}
+
+async function runOn(hostCount: number, seed: number): Promise<{ digests: string; log: string }> {
+  const hostOf = (process: number): number => process % hostCount;
+  const logs = Array.from({ length: RANKS }, (): string[] => []);
+  const outcomes = await Promise.all(
+    createRoundTable(hostCount).map((exchange) => {
+      const processes = new Map<number, LogicalProcess>();
+      for (let number = 0; number < RANKS + PLANES; number++) {
+        if (hostOf(number) !== exchange.self) continue;
+        processes.set(
+          number,
+          number < RANKS ? new RandomRank(seed, number, logs[number]!) : new RandomPlane(seed, number),
+        );
+      }
+      return runHost({ processes, classes: graph, classOf, hostOf, exchange });
+    }),
+  );
+  const digests = new Map(outcomes.flatMap(({ digests }) => [...digests]));
+  return { digests: JSON.stringify([...digests].toSorted(([a], [b]) => a - b)), log: logs.flat().join(" ") };
+}
+
+describe("windows between hosts", () => {
+  const fresh = Number(process.env["WINDTUNNEL_TEST_SEED"] ?? process.pid);
+  test.each([1, fresh])(
+    "give every process the history that it has alone (WINDTUNNEL_TEST_SEED=%i)",
+    async (seed) => {
+      const alone = await runOn(1, seed);
+      expect(alone.log.length).toBeGreaterThan(1000);
+      for (const hostCount of [2, 3, 5, 9]) expect(await runOn(hostCount, seed)).toEqual(alone);
+      expect((await runOn(1, seed + 1)).digests).not.toBe(alone.digests);
+    },
+  );
+});
+
+describe("programs", () => {
+  test("run ahead, wait, and are reported when nothing more can happen", async () => {
+    const programs = new ProgramSet("rank 3");
+    const arrival = new Condition();
+    const never = new Condition();
+    const seen: number[] = [];
+    function* program(): Program {
+      const promise = { notBefore: 5 as Instant, quiet: 2 as Duration, missing: () => ["rank 1"] };
+      seen.push(yield* until({ condition: arrival, what: "a message", ...promise }));
+      seen.push(yield* until({ condition: arrival, what: "the same", ...promise }));
+      yield* until({ condition: never, what: "dispatch of layer 4", ...promise });
+    }
+    programs.start("decode", program());
+    expect(programs.outlook).toEqual({ notBefore: 5, quiet: 2 });
+    programs.advanceTo(40 as Instant);
+    arrival.fulfil(40 as Instant);
+    expect(seen).toEqual([40, 40]);
+    const reports = programs.waiting();
+    expect(reports).toEqual([
+      { who: "rank 3, decode", what: "dispatch of layer 4", since: 40, missing: ["rank 1"] },
+    ]);
+    expect(deadlockError(reports).message).toContain("rank 3, decode waits for dispatch of layer 4");
+  });
+
+  test("a send before its promise or below a link's latency is a bug", async () => {
+    const hasty: LogicalProcess = {
+      start: (context) =>
+        context.send({ target: 1, kind: 0, sentAt: RUN_START, time: 1 as Instant, size: 0, body: 0 }),
+      handle: () => undefined,
+    };
+    const [exchange] = createRoundTable(1);
+    const processes = new Map([
+      [0, hasty],
+      [1, hasty],
+    ]);
+    await expect(
+      runHost({ processes, classes: graph, classOf: (p) => p, hostOf: () => 0, exchange: exchange! }),
+    ).rejects.toThrow(/takes at least 700 ps/);
+    expect(NO_TIME).toBe(0);
+  });
+});

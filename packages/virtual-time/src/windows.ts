@@ -1,0 +1,112 @@
+// Conservative windows: hosts advance together, each round to the horizons that the bounds of all allow.
+// Peers are symmetric; bounds and events share one message for each pair and round.
+// The run is over when nothing is pending anywhere; a program that still waits then waits for ever.
+
+import { type Instant, invariant, NEVER, WorldError } from "@windtunnel/base";
+import { type ClassBound, type ClassGraph, horizons, lowerBounds } from "./class-graph.ts";
+import { EventLoop, type EventObserver, type RemoteEvent } from "./event-loop.ts";
+import type { LogicalProcess, WaitReport } from "./logical-process.ts";
+
+/** What one host tells another in a round. */
+export interface WindowMessage {
+  readonly round: number;
+  readonly bounds: readonly ClassBound[];
+  readonly events: readonly RemoteEvent[];
+}
+
+/** Carries the messages of a round between hosts; made by the transport. */
+export interface WindowExchange {
+  readonly self: number;
+  readonly hostCount: number;
+  /** Sends `outgoing[h]` to each other host h and gives what each of them sent, own entry undefined. */
+  swap(
+    outgoing: readonly WindowMessage[],
+  ): readonly (WindowMessage | undefined)[] | Promise<readonly (WindowMessage | undefined)[]>;
+}
+
+export interface WindowOptions {
+  readonly processes: ReadonlyMap<number, LogicalProcess>;
+  readonly classes: ClassGraph;
+  readonly classOf: (process: number) => number;
+  readonly hostOf: (process: number) => number;
+  readonly exchange: WindowExchange;
+  readonly observer?: EventObserver;
+  /** Asked between events: whether the adapter wants the thread for a moment (signals, progress). */
+  readonly pause?: () => boolean;
+  readonly breathe?: (state: HostState) => Promise<void>;
+}
+
+export interface HostState {
+  readonly now: Instant;
+  readonly events: number;
+  readonly rounds: number;
+}
+
+export interface HostOutcome extends HostState {
+  readonly digests: ReadonlyMap<number, string>;
+  /** Programs that wait for ever; empty when all came to their end. */
+  readonly waiting: readonly WaitReport[];
+}
+
+/** Runs the processes of one host to the end of the run. */
+export async function runHost(options: WindowOptions): Promise<HostOutcome> {
+  const { exchange, classes } = options;
+  const alone = exchange.hostCount === 1;
+  let outgoing: RemoteEvent[][] = Array.from({ length: exchange.hostCount }, () => []);
+  const loop = new EventLoop({
+    processes: options.processes,
+    classes,
+    classOf: options.classOf,
+    outbox: (event) => void outgoing[options.hostOf(event.target)]!.push(event),
+    ...(options.observer === undefined ? {} : { observer: options.observer }),
+  });
+  let rounds = 0;
+  const state = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
+  const advanceTo = async (horizonByClass: readonly number[]): Promise<void> => {
+    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(state());
+  };
+
+  loop.start();
+  if (alone) {
+    await advanceTo(classes.names.map(() => NEVER));
+  } else {
+    let lastProgress = "";
+    for (;;) {
+      const bounds = loop.takeBounds();
+      const messages = outgoing.map((events): WindowMessage => ({ round: rounds, bounds, events }));
+      outgoing = outgoing.map(() => []);
+      for (const message of await exchange.swap(messages)) {
+        if (message === undefined) continue;
+        invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
+        for (const event of message.events) loop.receive(event);
+        lowerBounds(bounds, message.bounds);
+      }
+      rounds++;
+      if (bounds.every((bound) => bound.pendingSend === NEVER && bound.justSent === NEVER)) break;
+      const horizonByClass = horizons(classes, bounds);
+      const progress = `${horizonByClass.join()}/${loop.eventCount}`;
+      invariant(progress !== lastProgress, `round ${rounds} neither handles an event nor raises a bound`);
+      lastProgress = progress;
+      await advanceTo(horizonByClass);
+      if (options.pause?.() === true) await options.breathe?.(state());
+    }
+  }
+  return { ...state(), digests: loop.digests(), waiting: loop.waiting() };
+}
+
+/** The error of a run in which nothing can happen any more and programs still wait. */
+export function deadlockError(waiting: readonly WaitReport[]): WorldError {
+  const shown = 12;
+  const lines = waiting.slice(0, shown).map(({ who, what, since, missing }) => {
+    const lacks =
+      missing.length === 0
+        ? ""
+        : `; missing: ${missing.slice(0, 8).join(", ")}${missing.length > 8 ? ", …" : ""}`;
+    return `  ${who} waits for ${what} since ${(since / 1e6).toFixed(3)} µs${lacks}`;
+  });
+  if (waiting.length > shown) lines.push(`  … and ${waiting.length - shown} more`);
+  return new WorldError(
+    "deadlock",
+    `nothing can happen any more, and ${waiting.length} programs wait:\n${lines.join("\n")}`,
+  );
+}

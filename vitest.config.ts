@@ -1,0 +1,31 @@
+// Three kinds of test, told apart by their file names: `.test.ts` and `.sim.test.ts` are pure and quick,
+// `.proc.test.ts` starts real threads and processes and runs on its own.
+import type { ViteUserConfig } from "vitest/config";
+
+const ignored = ["**/node_modules/**", "**/dist/**"];
+
+const config: ViteUserConfig = {
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...ignored, "**/*.proc.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "processes",
+          include: ["packages/*/src/**/*.proc.test.ts", "test/**/*.proc.test.ts"],
+          exclude: ignored,
+          testTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+};
+
+export default config;
