@@ -1,0 +1,171 @@
+import { microseconds, NEVER, type Instant } from "@windtunnel/base";
+import { type Delivery, FABRIC_EVENTS, type Shipment } from "@windtunnel/network-plane";
+import { noRecorder, type Recorder, type SpanRecord } from "@windtunnel/trace";
+import { type ClassGraph, EventLoop, type LogicalProcess } from "@windtunnel/virtual-time";
+import { describe, expect, test } from "vitest";
+import {
+  type CostSequence,
+  CostModel,
+  Gpu,
+  HARDWARE_PROFILES,
+  type HardwareProfile,
+  parseHardwareProfile,
+  Streams,
+} from "./index.ts";
+
+// Round numbers: 100 SMs, 1 TB/s and 100 TFLOPS reached in full, no overheads worth speaking of.
+const profile: HardwareProfile = {
+  name: "round",
+  sms: 100,
+  memoryBytes: 1e9,
+  memoryBytesPerSecond: 1e12,
+  flops: { bf16: 1e14, fp8: 2e14 },
+  nvlinkBytesPerSecond: 1e11,
+  nics: { count: 1, bytesPerSecond: 1e10 },
+  efficiency: { memory: 1, gemm: 1, attention: 0.5 },
+  kernelOverheadUs: 1,
+  launchUs: 2,
+};
+const place = { step: 0, layer: 0, microBatch: 0 };
+/** Reads a megabyte: 1 µs on the whole GPU, plus 1 µs for its kernel. */
+const megabyte: CostSequence = [{ kind: "gemm", precision: "bf16", flops: 0, bytes: 1e6, kernels: 1 }];
+
+describe("the cost model", () => {
+  const model = new CostModel(profile);
+
+  test("takes the slower of arithmetic and traffic, scales with the share of SMs, and adds each kernel's overhead", () => {
+    const arithmetic = [{ kind: "attention", precision: "fp8", flops: 1e9, bytes: 1e6, kernels: 0 } as const];
+    expect(model.duration(arithmetic, 100)).toBe(10e6); // 1e9 / (2e14 * 0.5) = 10 µs, above 1 µs of traffic
+    expect(model.duration(megabyte, 100)).toBe(2e6);
+    expect(model.duration(megabyte, 50)).toBe(3e6);
+    expect(model.duration([...megabyte, ...megabyte], 100)).toBe(4e6);
+    expect(new CostModel(profile, 0.5).duration(megabyte, 100)).toBe(4e6);
+    expect(model.launchTime([...megabyte, ...megabyte])).toBe(4e6);
+  });
+
+  test("profiles of H800, H100, H200 and H20 are there, and a user's own is checked field by field", () => {
+    expect([...HARDWARE_PROFILES.keys()]).toEqual(["h800", "h100", "h200", "h20"]);
+    for (const [name, known] of HARDWARE_PROFILES) expect(parseHardwareProfile(known, name)).toEqual(known);
+    const wrong = { ...profile, sms: "many", nvlink: 3 };
+    expect(() => parseHardwareProfile(wrong, "mine.json")).toThrow(/mine\.json[\s\S]*sms[\s\S]*nvlink/);
+  });
+});
+
+describe("streams", () => {
+  test("start an operation at the last of its preconditions and say which that was", () => {
+    const streams = new Streams(100);
+    const at = (instant: number): Instant => instant as Instant;
+    const first = streams.issue("compute", microseconds(5), 100, at(1e6), []);
+    expect(first).toEqual({ start: 1e6, end: 6e6, cause: { kind: "launch" } });
+    expect(streams.issue("compute", microseconds(1), 100, at(2e6), []).cause).toEqual({ kind: "stream" });
+    const dependency = { at: at(9e6), cause: { kind: "message", rank: 4 } } as const;
+    expect(streams.issue("compute", microseconds(1), 100, at(2e6), [dependency])).toEqual({
+      start: 9e6,
+      end: 10e6,
+      cause: { kind: "message", rank: 4 },
+    });
+  });
+
+  test("refuse to hold more SMs at once than there are", () => {
+    const streams = new Streams(100);
+    streams.issue("communication", microseconds(10), 20, 0 as Instant, []);
+    streams.issue("compute", microseconds(5), 80, 0 as Instant, []);
+    expect(() => streams.issue("copy", microseconds(1), 1, 0 as Instant, [])).toThrow(/101 SMs/);
+    streams.issue("compute", microseconds(1), 100, 10e6 as Instant, []);
+  });
+});
+
+describe("a GPU", () => {
+  test("runs ahead of virtual time, sends when its operation is complete, and waits only for data", () => {
+    const spans: SpanRecord[] = [];
+    const recorder: Recorder = { ...noRecorder, span: (span) => spans.push(span) - 1 };
+    const route = { process: 1, entryPort: 0, exitPort: 0, latency: microseconds(1) };
+    const gpu = new Gpu({
+      rank: 0,
+      name: "rank 0",
+      costModel: new CostModel(profile),
+      recorder,
+      routeTo: () => route,
+      scheduler: { process: 1, latency: microseconds(1) },
+    });
+    let receivedAt = 0;
+    gpu.load(function* () {
+      const first = gpu.compute({ name: "gate", place, cost: megabyte }); // launched at 2, complete at 4
+      gpu.send({
+        exchange: 3,
+        phase: "dispatch",
+        place,
+        after: first,
+        parcels: [{ target: 5, bytes: 10, body: "x" }],
+      });
+      gpu.compute({ name: "mlp.shared", place, cost: megabyte }); // launched at 4, complete at 6
+      const received = yield* gpu.receive({
+        exchange: 3,
+        sources: [5],
+        what: "an answer",
+        quiet: microseconds(2),
+      });
+      receivedAt = received.at;
+      gpu.compute({ name: "mlp.experts", place, cost: megabyte, dependsOn: [received] });
+    });
+    const shipments: { at: number; shipment: Shipment }[] = [];
+    const fabric: LogicalProcess = {
+      handle: (event, context) => {
+        const shipment = event.body as Shipment;
+        shipments.push({ at: context.now, shipment });
+        expect(gpu.outlook).toEqual({ notBefore: 6e6, quiet: 2e6 });
+        const { header, sentAt } = shipment;
+        const delivery: Delivery = {
+          ...{
+            exchange: 3,
+            source: 5,
+            target: 0,
+            sentAt,
+            header,
+            bytes: 10,
+            body: "y",
+            queued: 0,
+            transfer: 1,
+          },
+          ...{ limitingProcess: 1, limitingLink: 0, limitingQueue: 0 },
+        };
+        const time = (context.now + 9e6) as Instant;
+        context.send({
+          target: 0,
+          kind: FABRIC_EVENTS.delivery,
+          sentAt: context.now,
+          time,
+          size: 10,
+          body: delivery,
+        });
+      },
+    };
+    const latency = microseconds(1);
+    const classes: ClassGraph = {
+      names: ["gpu", "fabric"],
+      latency: [
+        [undefined, latency],
+        [latency, undefined],
+      ],
+    };
+    const processes = new Map<number, LogicalProcess>([
+      [0, gpu],
+      [1, fabric],
+    ]);
+    const loop = new EventLoop({ processes, classes, classOf: (number) => number });
+    loop.start();
+    loop.advance([NEVER, NEVER]);
+    expect(shipments.map(({ at }) => at)).toEqual([5e6]);
+    expect(shipments[0]!.shipment.parcels).toEqual([
+      { target: 5, entryPort: 0, exitPort: 0, bytes: 10, body: "x" },
+    ]);
+    expect(receivedAt).toBe(14e6);
+    expect(spans.map(({ start, end }) => [start, end])).toEqual([
+      [2e6, 4e6],
+      [4e6, 6e6],
+      [14e6, 16e6],
+    ]);
+    expect(spans[2]!.cause).toEqual({ kind: "message", rank: 5 });
+    expect(gpu.waiting()).toEqual([]);
+  });
+});

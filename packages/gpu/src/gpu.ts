@@ -1,0 +1,308 @@
+// An emulated GPU as a logical process. Its program issues operations ahead of virtual time, as a host does on CUDA
+// streams, and blocks only where it needs what others send.
+// Invariant: nothing is sent before the operation that made it is complete, nor before the program's promise.
+
+import { after, type Duration, type Instant, invariant, latest, NO_TIME, RUN_START } from "@windtunnel/base";
+import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "@windtunnel/network-plane";
+import type { Cause, Phase, Place, Recorder, SpanName, StreamName } from "@windtunnel/trace";
+import {
+  Condition,
+  type LogicalProcess,
+  type Outlook,
+  type ProcessContext,
+  type ProcessEvent,
+  type Program,
+  ProgramSet,
+  until,
+  type WaitReport,
+} from "@windtunnel/virtual-time";
+import { type CostModel, type CostSequence } from "./cost-model.ts";
+import { type Dependency, Streams } from "./streams.ts";
+
+/** Event kinds between scheduler and GPUs; part of the event order. */
+export const CONTROL_EVENTS = { plan: 20, report: 21 } as const;
+
+/** Where a parcel for a rank goes first: a fabric process, its ports, and the least time to reach it. */
+export interface Route {
+  readonly process: number;
+  readonly entryPort: number;
+  readonly exitPort: number;
+  readonly latency: Duration;
+}
+
+export interface GpuOptions {
+  readonly rank: number;
+  readonly name: string;
+  readonly costModel: CostModel;
+  readonly recorder: Recorder;
+  readonly routeTo: (rank: number) => Route;
+  /** The process that sends plans and takes reports, and the time that either takes. */
+  readonly scheduler: { readonly process: number; readonly latency: Duration };
+}
+
+export interface Operation {
+  readonly name: SpanName;
+  readonly place: Place;
+  readonly cost: CostSequence;
+  readonly stream?: StreamName;
+  /** All of the GPU's, unless given. */
+  readonly sms?: number;
+  readonly dependsOn?: readonly Dependency[];
+}
+
+/** An issued operation: when it will be complete, and its span. */
+export interface Completion extends Dependency {
+  readonly start: Instant;
+  readonly span: number;
+}
+
+export interface Sending {
+  readonly exchange: number;
+  readonly phase: Phase;
+  readonly place: Place;
+  /** The operation that made the data. */
+  readonly after: Completion;
+  readonly parcels: readonly { readonly target: number; readonly bytes: number; readonly body: unknown }[];
+}
+
+export interface Receiving {
+  readonly exchange: number;
+  /** Ranks that send something. */
+  readonly sources: readonly number[];
+  /** For the report when nothing more can happen. */
+  readonly what: string;
+  /** The stream that is busy until the program can send again. */
+  readonly stream?: StreamName;
+  /** The least time from the last arrival to the program's next send. */
+  readonly quiet: Duration;
+}
+
+export interface Received extends Dependency {
+  /** One from each source, by rank. */
+  readonly deliveries: readonly Delivery[];
+}
+
+interface ExchangeHeader extends Place {
+  readonly phase: Phase;
+  readonly sendSpan: number;
+  readonly sendStart: Instant;
+}
+
+/** What has arrived of an exchange, in the order of arrival. */
+interface Inbox {
+  readonly deliveries: { readonly source: number; readonly at: Instant; readonly delivery: Delivery }[];
+  expected: number;
+  readonly condition: Condition;
+}
+
+export class Gpu implements LogicalProcess {
+  readonly rank: number;
+  readonly costModel: CostModel;
+  readonly recorder: Recorder;
+  readonly #options: GpuOptions;
+  readonly #streams: Streams;
+  readonly #programs: ProgramSet;
+  readonly #inboxes = new Map<number, Inbox>();
+  readonly #plans: { body: unknown; at: Instant }[] = [];
+  #planCondition = new Condition();
+  #program: (() => Program) | undefined;
+  #context: ProcessContext | undefined;
+  #launchedAt: Instant = RUN_START;
+
+  constructor(options: GpuOptions) {
+    this.rank = options.rank;
+    this.costModel = options.costModel;
+    this.recorder = options.recorder;
+    this.#options = options;
+    this.#streams = new Streams(options.costModel.profile.sms);
+    this.#programs = new ProgramSet(options.name);
+  }
+
+  /** Gives the GPU its program; it starts with the run. */
+  load(program: () => Program): void {
+    this.#program = program;
+  }
+
+  start(context: ProcessContext): void {
+    this.#context = context;
+    if (this.#program !== undefined) this.#programs.start("program", this.#program());
+  }
+
+  handle(event: ProcessEvent, context: ProcessContext): void {
+    this.#context = context;
+    this.#programs.advanceTo(context.now);
+    if (event.kind === FABRIC_EVENTS.delivery) {
+      this.#takeDelivery(event.body as Delivery, context.now);
+    } else {
+      invariant(event.kind === CONTROL_EVENTS.plan, `a GPU does not know event kind ${event.kind}`);
+      this.#plans.push({ body: event.body, at: context.now });
+      const condition = this.#planCondition;
+      this.#planCondition = new Condition();
+      condition.fulfil(context.now);
+    }
+  }
+
+  get outlook(): Outlook {
+    return this.#programs.outlook;
+  }
+
+  waiting(): readonly WaitReport[] {
+    return this.#programs.waiting();
+  }
+
+  /** When all that was issued on a stream is complete. */
+  freeAt(stream: StreamName): Instant {
+    return this.#streams.freeAt(stream);
+  }
+
+  /** Issues an operation and returns at once, as a kernel launch does. */
+  compute(operation: Operation): Completion {
+    const {
+      name,
+      place,
+      cost,
+      stream = "compute",
+      sms = this.costModel.profile.sms,
+      dependsOn = [],
+    } = operation;
+    this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(cost));
+    const duration = this.costModel.duration(cost, sms);
+    const { start, end, cause } = this.#streams.issue(stream, duration, sms, this.#launchedAt, dependsOn);
+    const { step, layer, microBatch } = place;
+    const span = this.recorder.span({ name, stream, start, end, step, layer, microBatch, sms, cause });
+    return { at: end, start, span, cause: { kind: "event", span } };
+  }
+
+  /** The time that an operation would take, without issuing it; for promises. */
+  durationOf(cost: CostSequence, sms: number = this.costModel.profile.sms): Duration {
+    return this.costModel.duration(cost, sms);
+  }
+
+  /** Hands one parcel for each target to the network, when `after` is complete. */
+  send(sending: Sending): void {
+    const context = this.#context;
+    invariant(context !== undefined, "a GPU sends only while one of its events is handled");
+    const { exchange, phase, place, after: made } = sending;
+    const sentAt = latest(made.at, context.now);
+    invariant(
+      sentAt >= this.#programs.promised,
+      `rank ${this.rank} sends ${phase} at ${sentAt} ps and promised nothing before ${this.#programs.promised} ps`,
+    );
+    const { step, layer, microBatch } = place;
+    const header: ExchangeHeader = {
+      step,
+      layer,
+      microBatch,
+      phase,
+      sendSpan: made.span,
+      sendStart: made.start,
+    };
+    const parcelsByRoute = new Map<number, { route: Route; parcels: Parcel[]; bytes: number }>();
+    for (const { target, bytes, body } of sending.parcels) {
+      const route = this.#options.routeTo(target);
+      let group = parcelsByRoute.get(route.process);
+      if (group === undefined) parcelsByRoute.set(route.process, (group = { route, parcels: [], bytes: 0 }));
+      group.parcels.push({ target, entryPort: route.entryPort, exitPort: route.exitPort, bytes, body });
+      group.bytes += bytes;
+    }
+    for (const { route, parcels, bytes } of parcelsByRoute.values()) {
+      const shipment: Shipment = { exchange, source: this.rank, sentAt, header, parcels };
+      const time = after(sentAt, route.latency);
+      context.send({
+        target: route.process,
+        kind: FABRIC_EVENTS.shipment,
+        sentAt,
+        time,
+        size: bytes,
+        body: shipment,
+      });
+    }
+  }
+
+  /** Waits until every source's parcel of an exchange is there. */
+  *receive(receiving: Receiving): Program<Received> {
+    const { exchange, sources, what, stream = "compute", quiet } = receiving;
+    const inbox = this.#inboxOf(exchange);
+    inbox.expected = sources.length;
+    if (inbox.deliveries.length === inbox.expected && inbox.condition.fulfilledAt === undefined) {
+      inbox.condition.fulfil(this.#context?.now ?? RUN_START);
+    }
+    const notBefore = this.#streams.freeAt(stream);
+    const missing = (): string[] => {
+      const here = new Set(inbox.deliveries.map(({ source }) => source));
+      return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
+    };
+    yield* until({ condition: inbox.condition, what, missing, notBefore, quiet });
+    this.#inboxes.delete(exchange);
+    const deliveries = inbox.deliveries
+      .map(({ delivery }) => delivery)
+      .toSorted((a, b) => a.source - b.source);
+    const last = inbox.deliveries.at(-1);
+    const at = last?.at ?? RUN_START;
+    return { at, deliveries, cause: { kind: "message", rank: last?.source ?? this.rank } };
+  }
+
+  /** Waits for the scheduler's next plan; the host learns it and launches nothing before. */
+  *plan<Plan>(quiet: Duration = NO_TIME): Program<{ plan: Plan; dependency: Dependency }> {
+    if (this.#plans.length === 0) {
+      yield* until({
+        condition: this.#planCondition,
+        what: "the scheduler's plan",
+        missing: () => ["scheduler"],
+        notBefore: this.#streams.freeAt("compute"),
+        quiet,
+      });
+    }
+    const { body, at } = this.#plans.shift()!;
+    this.#launchedAt = latest(this.#launchedAt, at);
+    const cause: Cause = { kind: "plan" };
+    return { plan: body as Plan, dependency: { at, cause } };
+  }
+
+  /** Tells the scheduler what a step gave, when `at` has come. */
+  report(body: unknown, at: Instant): void {
+    const context = this.#context;
+    invariant(context !== undefined, "a GPU reports only while one of its events is handled");
+    const { process, latency } = this.#options.scheduler;
+    const sentAt = latest(at, context.now);
+    context.send({
+      target: process,
+      kind: CONTROL_EVENTS.report,
+      sentAt,
+      time: after(sentAt, latency),
+      size: 0,
+      body,
+    });
+  }
+
+  #inboxOf(exchange: number): Inbox {
+    let inbox = this.#inboxes.get(exchange);
+    if (inbox === undefined) {
+      inbox = { deliveries: [], expected: Number.POSITIVE_INFINITY, condition: new Condition() };
+      this.#inboxes.set(exchange, inbox);
+    }
+    return inbox;
+  }
+
+  #takeDelivery(delivery: Delivery, now: Instant): void {
+    const { source, sentAt, bytes, queued, transfer, limitingProcess, limitingLink } = delivery;
+    this.recorder.message({
+      ...(delivery.header as ExchangeHeader),
+      source,
+      sentAt,
+      arrivedAt: now,
+      bytes,
+      queued,
+      transfer,
+      limitingProcess,
+      limitingLink,
+    });
+    const inbox = this.#inboxOf(delivery.exchange);
+    invariant(
+      inbox.deliveries.every((other) => other.source !== source),
+      `rank ${this.rank} got two parcels of exchange ${delivery.exchange} from rank ${source}`,
+    );
+    inbox.deliveries.push({ source, at: now, delivery });
+    if (inbox.deliveries.length === inbox.expected) inbox.condition.fulfil(now);
+  }
+}

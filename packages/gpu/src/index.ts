@@ -1,0 +1,20 @@
+export { CostModel, type CostSequence, NOTHING, type OperationCost } from "./cost-model.ts";
+export {
+  type Completion,
+  CONTROL_EVENTS,
+  Gpu,
+  type GpuOptions,
+  type Operation,
+  type Received,
+  type Receiving,
+  type Route,
+  type Sending,
+} from "./gpu.ts";
+export {
+  HARDWARE_PROFILES,
+  type HardwareProfile,
+  hardwareProfileSchema,
+  parseHardwareProfile,
+} from "./hardware-profile.ts";
+export { createNvlinkDomain, NVLINK_END_LATENCY } from "./nvlink-domain.ts";
+export { type Dependency, type Scheduled, Streams } from "./streams.ts";

@@ -1,0 +1,168 @@
+import { type Instant, microseconds, RandomStream, RUN_START } from "@windtunnel/base";
+import { noRecorder } from "@windtunnel/trace";
+import { type ClassGraph, EventLoop, type LogicalProcess } from "@windtunnel/virtual-time";
+import { describe, expect, test } from "vitest";
+import {
+  createFatTreePlane,
+  type Delivery,
+  FABRIC_EVENTS,
+  FabricProcess,
+  LinkTable,
+  NETWORK_PROFILES,
+  type Parcel,
+} from "./index.ts";
+
+const network = NETWORK_PROFILES.infiniband;
+const BYTES_PER_SECOND = 50e9; // 20 ps a byte
+
+interface Flow {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: number;
+  readonly at: number;
+}
+
+/** Runs flows over one plane of `nodes` ports; gives each flow's delivery and instant. */
+function runFlows(
+  flows: readonly Flow[],
+  nodes: number,
+  nodesPerLeaf: number,
+  overrides: Record<string, { bandwidth: number }> = {},
+): { arrivals: { at: Instant; delivery: Delivery }[]; plane: FabricProcess } {
+  const topology = createFatTreePlane({
+    plane: 0,
+    nodes,
+    nodesPerLeaf,
+    spines: 2,
+    linkBytesPerSecond: BYTES_PER_SECOND,
+    network,
+  });
+  const plane = new FabricProcess({
+    process: nodes,
+    topology,
+    overrides,
+    endLatency: network.endLatency,
+    exitOf: (target) => ({ process: target }),
+    recorder: noRecorder,
+  });
+  const arrivals: { at: Instant; delivery: Delivery }[] = [];
+  const port = (number: number): LogicalProcess => ({
+    start: (context) => {
+      for (const [index, flow] of flows.entries()) {
+        if (flow.from !== number) continue;
+        const parcel: Parcel = {
+          target: flow.to,
+          entryPort: flow.from,
+          exitPort: flow.to,
+          bytes: flow.bytes,
+          body: index,
+        };
+        const sentAt = flow.at as Instant;
+        context.send({
+          target: nodes,
+          kind: FABRIC_EVENTS.shipment,
+          sentAt,
+          time: (flow.at + network.endLatency) as Instant,
+          size: flow.bytes,
+          body: { exchange: 0, source: number, sentAt, header: "opaque", parcels: [parcel] },
+        });
+      }
+    },
+    handle: (event, context) => {
+      const delivery = event.body as Delivery;
+      arrivals[delivery.body as number] = { at: context.now, delivery };
+    },
+  });
+  const processes = new Map<number, LogicalProcess>([[nodes, plane]]);
+  for (let number = 0; number < nodes; number++) processes.set(number, port(number));
+  const classes: ClassGraph = {
+    names: ["rank", "plane"],
+    latency: [
+      [undefined, network.endLatency],
+      [network.endLatency, undefined],
+    ],
+  };
+  const loop = new EventLoop({ processes, classes, classOf: (number) => (number === nodes ? 1 : 0) });
+  loop.start();
+  loop.advance([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  return { arrivals, plane };
+}
+
+describe("a plane", () => {
+  test("takes the published 2.8 µs inside a leaf and 3.7 µs across, plus the bytes once (cut-through)", () => {
+    const { arrivals } = runFlows(
+      [
+        { from: 0, to: 1, bytes: 64, at: 0 },
+        { from: 2, to: 1, bytes: 64, at: 5e6 },
+        { from: 0, to: 3, bytes: 1_000_000, at: 10e6 },
+      ],
+      4,
+      2,
+    );
+    // 64 bytes at 20 ps are 1,280 ps.
+    expect(arrivals[0]!.at).toBe(2.8e6 + 1280);
+    expect(arrivals[1]!.at).toBe(5e6 + 3.7e6 + 1280);
+    // A megabyte takes 20 µs once, not once a link.
+    expect(arrivals[2]!.at).toBe(10e6 + 3.7e6 + 20e6);
+    expect(arrivals[2]!.delivery).toMatchObject({ queued: 0, transfer: 20e6, header: "opaque", source: 0 });
+  });
+
+  test("serves parcels for one port in order, and says where they queued", () => {
+    const { arrivals, plane } = runFlows(
+      [
+        { from: 0, to: 2, bytes: 1000, at: 0 },
+        { from: 1, to: 2, bytes: 1000, at: 1 },
+      ],
+      3,
+      4,
+    );
+    expect(arrivals[0]!.at).toBe(2.8e6 + 20_000);
+    expect(arrivals[1]!.at).toBe(2.8e6 + 40_000);
+    const { delivery } = arrivals[1]!;
+    expect(delivery.queued).toBe(19_999);
+    expect(plane.links.names[delivery.limitingLink]).toBe("plane 0 / leaf 0 > node 2");
+  });
+
+  test("a cable at half its bandwidth limits what crosses it, in either position of the path", () => {
+    const slow = { "plane 0 / leaf 0 - spine 1": { bandwidth: 0.5 } };
+    const { arrivals, plane } = runFlows([{ from: 0, to: 3, bytes: 100_000, at: 0 }], 4, 2, slow);
+    // Four links: the second takes 4 µs for its bytes and holds back the last two.
+    expect(arrivals[0]!.at).toBe(3.7e6 + 4e6);
+    expect(plane.links.names[arrivals[0]!.delivery.limitingLink]).toBe("plane 0 / leaf 0 > spine 1");
+  });
+
+  test("carries every byte over every link of its path, once, and never faster than a link allows", () => {
+    const random = new RandomStream(5, "flows");
+    const flows = Array.from({ length: 400 }, (): Flow => {
+      const from = random.below(8);
+      return {
+        from,
+        to: (from + 1 + random.below(7)) % 8,
+        bytes: 1 + random.below(90_000),
+        at: random.below(3e7),
+      };
+    });
+    const { arrivals, plane } = runFlows(flows, 8, 2);
+    expect(plane.traffic).toEqual({ bytes: flows.reduce((sum, { bytes }) => sum + bytes, 0), messages: 400 });
+    for (let node = 0; node < 8; node++) {
+      const into = flows.filter(({ to }) => to === node);
+      const link = plane.links.names.findIndex((name) => name.endsWith(`> node ${node}`));
+      expect(plane.links.bytes[link]).toBe(into.reduce((sum, { bytes }) => sum + bytes, 0));
+    }
+    for (const [index, { bytes, at, from, to }] of flows.entries()) {
+      const least = (from >> 1 === to >> 1 ? 2.8e6 : 3.7e6) + bytes * 20;
+      const { at: arrived, delivery } = arrivals[index]!;
+      expect(arrived - at).toBeGreaterThanOrEqual(least);
+      // Waiting accounts for the rest, up to the tails that a busy link holds back.
+      expect(arrived - at - least).toBeLessThanOrEqual(delivery.queued);
+    }
+  });
+
+  test("refuses links without bandwidth and leaves without a spine", () => {
+    const link = { name: "a > b", cable: "a - b", bytesPerSecond: 0, latency: microseconds(1) };
+    expect(() => new LinkTable([link])).toThrow(/above zero/);
+    const options = { plane: 2, nodes: 4, nodesPerLeaf: 2, spines: 0, linkBytesPerSecond: 1e9, network };
+    expect(() => createFatTreePlane(options)).toThrow(/plane 2 has 2 leaves and no spine/);
+    expect(RUN_START).toBe(0);
+  });
+});

@@ -1,0 +1,198 @@
+// A set of ports and links as a logical process: a network plane, or the NVLink domain of a node.
+// It expands shipments, moves each parcel from link to link, and delivers it. It carries the payload and never reads it.
+
+import { after, type Duration, type Instant, invariant } from "@windtunnel/base";
+import type { Recorder } from "@windtunnel/trace";
+import type { LogicalProcess, ProcessContext, ProcessEvent } from "@windtunnel/virtual-time";
+import { type LinkOverrides, LinkTable } from "./links.ts";
+import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "./parcels.ts";
+import type { Topology } from "./topology.ts";
+
+/** Where a parcel goes from this fabric: to its rank, or into another fabric at a port. */
+export interface Exit {
+  readonly process: number;
+  /** Set when the process is another fabric, which takes the parcel in at one port and gives it out at the other. */
+  readonly onward?: { readonly entryPort: number; readonly exitPort: number };
+}
+
+export interface FabricProcessOptions {
+  readonly process: number;
+  readonly topology: Topology;
+  readonly overrides?: LinkOverrides;
+  /** From the last link's end to the target's notice. */
+  readonly endLatency: Duration;
+  readonly exitOf: (target: number, exitPort: number) => Exit;
+  readonly recorder: Recorder;
+}
+
+/** A parcel handed over by another fabric. */
+export interface Handover {
+  readonly delivery: Delivery;
+  readonly entryPort: number;
+  readonly exitPort: number;
+}
+
+interface Moving {
+  readonly parcel: Pick<Parcel, "target" | "exitPort" | "bytes" | "body">;
+  readonly shipment: Pick<Shipment, "exchange" | "source" | "sentAt" | "header">;
+}
+
+export class FabricProcess implements LogicalProcess {
+  readonly links: LinkTable;
+  readonly #options: FabricProcessOptions;
+  /** Parcels on their way, by slot; numbers in packed arrays, so that a hop makes no object. */
+  readonly #moving: (Moving | undefined)[] = [];
+  readonly #free: number[] = [];
+  #path: (readonly number[])[] = [];
+  #hop = new Uint8Array(64);
+  #tailAt = new Float64Array(64);
+  #queued = new Float64Array(64);
+  #transfer = new Float64Array(64);
+  #limitingQueue = new Float64Array(64);
+  #limitingProcess = new Int32Array(64);
+  #limitingLink = new Int32Array(64);
+  #bytes = 0;
+  #messageCount = 0;
+
+  constructor(options: FabricProcessOptions) {
+    this.#options = options;
+    this.links = new LinkTable(options.topology.links, options.overrides);
+  }
+
+  /** Bytes and parcels that entered this fabric. */
+  get traffic(): { bytes: number; messages: number } {
+    return { bytes: this.#bytes, messages: this.#messageCount };
+  }
+
+  handle(event: ProcessEvent, context: ProcessContext): void {
+    switch (event.kind) {
+      case FABRIC_EVENTS.shipment:
+        this.#takeShipment(event.body as Shipment, context);
+        break;
+      case FABRIC_EVENTS.handover:
+        this.#takeHandover(event.body as Handover, context);
+        break;
+      case FABRIC_EVENTS.hop:
+        this.#enterLink(event.argument, context);
+        break;
+      default:
+        invariant(false, `a fabric does not know event kind ${event.kind}`);
+    }
+  }
+
+  #takeShipment(shipment: Shipment, context: ProcessContext): void {
+    for (const parcel of shipment.parcels) {
+      const slot = this.#takeSlot({ parcel, shipment }, parcel.entryPort, parcel.exitPort, context.now);
+      this.#queued[slot] = 0;
+      this.#transfer[slot] = 0;
+      this.#limitingQueue[slot] = 0;
+      this.#enterLink(slot, context);
+    }
+  }
+
+  #takeHandover({ delivery, entryPort, exitPort }: Handover, context: ProcessContext): void {
+    const { exchange, source, sentAt, header, target, bytes, body } = delivery;
+    const moving = {
+      parcel: { target, exitPort, bytes, body },
+      shipment: { exchange, source, sentAt, header },
+    };
+    const slot = this.#takeSlot(moving, entryPort, exitPort, context.now);
+    this.#queued[slot] = delivery.queued;
+    this.#transfer[slot] = delivery.transfer;
+    this.#limitingQueue[slot] = delivery.limitingQueue;
+    this.#limitingProcess[slot] = delivery.limitingProcess;
+    this.#limitingLink[slot] = delivery.limitingLink;
+    this.#enterLink(slot, context);
+  }
+
+  /** The head of a parcel is at the next link of its path. */
+  #enterLink(slot: number, context: ProcessContext): void {
+    const { parcel, shipment } = this.#moving[slot]!;
+    const path = this.#path[slot]!;
+    const hop = this.#hop[slot]!;
+    const link = path[hop]!;
+    const headAt = context.now;
+    const start = this.links.occupy(link, parcel.bytes, headAt, this.#tailAt[slot]!);
+    const end = this.links.freeAt[link]!;
+    const latency = this.links.latency[link]!;
+    this.#note(slot, link, start - headAt, parcel.bytes);
+    const { recorder } = this.#options;
+    recorder.hop(shipment.source, parcel.target, shipment.exchange, link, headAt, start, end);
+    if (hop + 1 < path.length) {
+      this.#hop[slot] = hop + 1;
+      this.#tailAt[slot] = end + latency;
+      context.sendSelf((start + latency) as Instant, FABRIC_EVENTS.hop, slot);
+    } else {
+      this.#deliver(slot, (end + latency) as Instant, context);
+    }
+  }
+
+  /** Keeps the longest wait, and the slowest link while there was none. */
+  #note(slot: number, link: number, queued: number, bytes: number): void {
+    this.#queued[slot] = this.#queued[slot]! + queued;
+    const transfer = this.links.transferTime(link, bytes);
+    const slowest = transfer > this.#transfer[slot]!;
+    if (queued > this.#limitingQueue[slot]! || (slowest && this.#limitingQueue[slot] === 0)) {
+      this.#limitingProcess[slot] = this.#options.process;
+      this.#limitingLink[slot] = link;
+    }
+    this.#limitingQueue[slot] = Math.max(this.#limitingQueue[slot]!, queued);
+    if (slowest) this.#transfer[slot] = transfer;
+  }
+
+  #deliver(slot: number, leftAt: Instant, context: ProcessContext): void {
+    const { parcel, shipment } = this.#moving[slot]!;
+    const delivery: Delivery = {
+      exchange: shipment.exchange,
+      source: shipment.source,
+      target: parcel.target,
+      sentAt: shipment.sentAt,
+      header: shipment.header,
+      bytes: parcel.bytes,
+      body: parcel.body,
+      queued: this.#queued[slot]!,
+      transfer: this.#transfer[slot]!,
+      limitingProcess: this.#limitingProcess[slot]!,
+      limitingLink: this.#limitingLink[slot]!,
+      limitingQueue: this.#limitingQueue[slot]!,
+    };
+    this.#moving[slot] = undefined;
+    this.#free.push(slot);
+    const exit = this.#options.exitOf(parcel.target, parcel.exitPort);
+    const time = after(leftAt, this.#options.endLatency);
+    const common = { target: exit.process, sentAt: context.now, time, size: parcel.bytes };
+    if (exit.onward === undefined) {
+      context.send({ ...common, kind: FABRIC_EVENTS.delivery, body: delivery });
+    } else {
+      const body: Handover = { delivery, ...exit.onward };
+      context.send({ ...common, kind: FABRIC_EVENTS.handover, body });
+    }
+  }
+
+  #takeSlot(moving: Moving, entryPort: number, exitPort: number, now: Instant): number {
+    this.#bytes += moving.parcel.bytes;
+    this.#messageCount++;
+    const slot = this.#free.pop() ?? this.#moving.length;
+    if (slot === this.#hop.length) this.#grow();
+    this.#moving[slot] = moving;
+    this.#path[slot] = this.#options.topology.pathOf(entryPort, exitPort);
+    this.#hop[slot] = 0;
+    this.#tailAt[slot] = now;
+    return slot;
+  }
+
+  #grow(): void {
+    const capacity = this.#hop.length * 2;
+    const doubled = <A extends Uint8Array | Int32Array | Float64Array>(from: A, to: A): A => {
+      to.set(from);
+      return to;
+    };
+    this.#hop = doubled(this.#hop, new Uint8Array(capacity));
+    this.#tailAt = doubled(this.#tailAt, new Float64Array(capacity));
+    this.#queued = doubled(this.#queued, new Float64Array(capacity));
+    this.#transfer = doubled(this.#transfer, new Float64Array(capacity));
+    this.#limitingQueue = doubled(this.#limitingQueue, new Float64Array(capacity));
+    this.#limitingProcess = doubled(this.#limitingProcess, new Int32Array(capacity));
+    this.#limitingLink = doubled(this.#limitingLink, new Int32Array(capacity));
+  }
+}

@@ -1,0 +1,61 @@
+// The links of one fabric process as a table in packed arrays, and the arithmetic of a parcel on a link.
+// Invariant: a link's bytes never overlap; its `freeAt` only grows.
+
+import { type Duration, inputError, picoseconds, PICOSECONDS_PER_SECOND } from "@windtunnel/base";
+
+export interface LinkDescription {
+  /** Directed: "plane 3 / leaf 0 > spine 5". */
+  readonly name: string;
+  /** Both directions of one cable share this name, which overrides use: "plane 3 / leaf 0 - spine 5". */
+  readonly cable: string;
+  readonly bytesPerSecond: number;
+  /** From a byte's start on the link to its start on the next one, switch included. */
+  readonly latency: Duration;
+}
+
+/** Slower or faster cables, as factors of their bandwidth, by cable name. */
+export type LinkOverrides = Readonly<Record<string, { readonly bandwidth: number }>>;
+
+export class LinkTable {
+  readonly names: readonly string[];
+  readonly latency: Float64Array;
+  readonly #picosecondsPerByte: Float64Array;
+  readonly freeAt: Float64Array;
+  readonly bytes: Float64Array;
+  /** The longest that a parcel has waited for the link, in picoseconds. */
+  readonly longestQueue: Float64Array;
+
+  constructor(links: readonly LinkDescription[], overrides: LinkOverrides = {}) {
+    this.names = links.map(({ name }) => name);
+    this.latency = Float64Array.from(links, ({ latency }) => latency);
+    this.#picosecondsPerByte = Float64Array.from(links, ({ bytesPerSecond, cable, latency, name }) => {
+      const bandwidth = bytesPerSecond * (overrides[cable]?.bandwidth ?? 1);
+      if (!(bandwidth > 0) || !Number.isFinite(bandwidth) || !(latency > 0)) {
+        throw inputError(`link "${name}" needs a bandwidth and a latency above zero`, {
+          found: `${bandwidth} bytes/s, ${latency} ps`,
+        });
+      }
+      return PICOSECONDS_PER_SECOND / bandwidth;
+    });
+    this.freeAt = new Float64Array(links.length);
+    this.bytes = new Float64Array(links.length);
+    this.longestQueue = new Float64Array(links.length);
+  }
+
+  /** How long `bytes` take on a link of their own. */
+  transferTime(link: number, bytes: number): Duration {
+    return picoseconds(bytes * this.#picosecondsPerByte[link]!);
+  }
+
+  /**
+   * Sends a parcel over a link: its head is there at `headAt`, its tail at `tailAt`.
+   * Returns the start; the end is then `freeAt[link]`.
+   */
+  occupy(link: number, bytes: number, headAt: number, tailAt: number): number {
+    const start = Math.max(headAt, this.freeAt[link]!);
+    this.freeAt[link] = Math.max(start + this.transferTime(link, bytes), tailAt);
+    this.bytes[link] = this.bytes[link]! + bytes;
+    this.longestQueue[link] = Math.max(this.longestQueue[link]!, start - headAt);
+    return start;
+  }
+}
