@@ -21,8 +21,6 @@ export interface OperationCost {
   readonly kernels: number;
 }
 
-export const NOTHING: OperationCost = { kind: "gemm", precision: "bf16", flops: 0, bytes: 0, kernels: 0 };
-
 /** Several kernels in a row, each bound by itself. */
 export type CostSequence = readonly OperationCost[];
 

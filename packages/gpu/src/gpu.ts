@@ -184,10 +184,7 @@ export class Gpu implements LogicalProcess {
     invariant(context !== undefined, "a GPU sends only while one of its events is handled");
     const { exchange, phase, place, after: made } = sending;
     const sentAt = latest(made.at, context.now);
-    invariant(
-      sentAt >= this.#programs.promised,
-      `rank ${this.rank} sends ${phase} at ${sentAt} ps and promised nothing before ${this.#programs.promised} ps`,
-    );
+    this.#checkPromise(sentAt, phase);
     const { step, layer, microBatch } = place;
     const header: ExchangeHeader = {
       step,
@@ -273,6 +270,14 @@ export class Gpu implements LogicalProcess {
       size: 0,
       body,
     });
+  }
+
+  #checkPromise(sentAt: Instant, what: string): void {
+    const { promised } = this.#programs;
+    invariant(
+      sentAt >= promised,
+      `rank ${this.rank} sends ${what} at ${sentAt} ps and promised nothing before ${promised} ps`,
+    );
   }
 
   #inboxOf(exchange: number): Inbox {

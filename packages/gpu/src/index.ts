@@ -1,4 +1,4 @@
-export { CostModel, type CostSequence, NOTHING, type OperationCost } from "./cost-model.ts";
+export { CostModel, type CostSequence, type OperationCost } from "./cost-model.ts";
 export {
   type Completion,
   CONTROL_EVENTS,
@@ -16,5 +16,13 @@ export {
   hardwareProfileSchema,
   parseHardwareProfile,
 } from "./hardware-profile.ts";
+export {
+  ACTIVATION_BYTES,
+  elementwise,
+  matrixProduct,
+  memoryKernel,
+  WEIGHT_BYTES,
+  type WeightPrecision,
+} from "./kernel-costs.ts";
 export { createNvlinkDomain, NVLINK_END_LATENCY } from "./nvlink-domain.ts";
 export { type Dependency, type Scheduled, Streams } from "./streams.ts";

@@ -47,7 +47,10 @@ export function openCheckpoint(directory: string): Checkpoint {
     read(name, shape) {
       const entry = entries.get(name);
       invariant(entry !== undefined, `${name} is no tensor of this model`);
-      invariant(isSameShape(entry.shape, shape), `${name} is [${entry.shape.join(", ")}], not [${shape.join(", ")}]`);
+      invariant(
+        isSameShape(entry.shape, shape),
+        `${name} is [${entry.shape.join(", ")}], not [${shape.join(", ")}]`,
+      );
       return readValues(entry, entries);
     },
   };
@@ -62,7 +65,12 @@ function findEntries(directory: string): Entries {
   if (candidates.length === 1) return entriesOf([join(directory, candidates[0]!)]);
   throw inputError(
     `${directory}: ${candidates.length === 0 ? "no" : "several"} *.safetensors and no ${INDEX_FILE} that lists them`,
-    { file: directory, path: "", found: candidates, allowed: `${SINGLE_FILE}, ${INDEX_FILE}, or one *.safetensors` },
+    {
+      file: directory,
+      path: "",
+      found: candidates,
+      allowed: `${SINGLE_FILE}, ${INDEX_FILE}, or one *.safetensors`,
+    },
   );
 }
 
@@ -91,23 +99,29 @@ function entriesOfIndex(directory: string): Entries {
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, shard] of Object.entries(shardByName)) {
     if (typeof shard !== "string" || basename(shard) !== shard || shard === "") {
-      throw inputError(`${file}: weight_map.${name} is ${JSON.stringify(shard)}; allowed: a file of the same folder`, {
-        file,
-        path: `weight_map.${name}`,
-        found: shard,
-        allowed: "a file of the same folder",
-      });
+      throw inputError(
+        `${file}: weight_map.${name} is ${JSON.stringify(shard)}; allowed: a file of the same folder`,
+        {
+          file,
+          path: `weight_map.${name}`,
+          found: shard,
+          allowed: "a file of the same folder",
+        },
+      );
     }
     const inShard = shards.get(shard) ?? entriesOf([join(directory, shard)]);
     shards.set(shard, inShard);
     const entry = inShard.get(name);
     if (entry === undefined) {
-      throw inputError(`${join(directory, shard)}: tensor ${name} is missing, and ${INDEX_FILE} says that it is here`, {
-        file: join(directory, shard),
-        path: name,
-        found: "missing",
-        allowed: "the tensor",
-      });
+      throw inputError(
+        `${join(directory, shard)}: tensor ${name} is missing, and ${INDEX_FILE} says that it is here`,
+        {
+          file: join(directory, shard),
+          path: name,
+          found: "missing",
+          allowed: "the tensor",
+        },
+      );
     }
     entries.set(name, entry);
   }
@@ -133,10 +147,16 @@ function checkEntry(tensor: NamedShape, entries: Entries): void {
     throw refuseEntry(entry, "dtype", entry.dtype, WEIGHT_DTYPES.join(", "));
   }
   if (!isSameShape(entry.shape, tensor.shape)) {
-    throw refuseEntry(entry, "shape", shapeText(entry.shape), `${shapeText(tensor.shape)}, as config.json has it`);
+    throw refuseEntry(
+      entry,
+      "shape",
+      shapeText(entry.shape),
+      `${shapeText(tensor.shape)}, as config.json has it`,
+    );
   }
   if (entry.dtype !== "F8_E4M3") return;
-  if (tensor.shape.length !== 2) throw refuseEntry(entry, "dtype", entry.dtype, "F32, BF16, F16 for a vector");
+  if (tensor.shape.length !== 2)
+    throw refuseEntry(entry, "dtype", entry.dtype, "F32, BF16, F16 for a vector");
   const scaleName = scaleNameOf(tensor.name);
   const scales = entries.get(scaleName);
   if (scales === undefined) {
@@ -145,7 +165,12 @@ function checkEntry(tensor: NamedShape, entries: Entries): void {
   if (scales.dtype !== "F32") throw refuseEntry(scales, "dtype", scales.dtype, "F32");
   const scaleShape = tensor.shape.map((size) => Math.ceil(size / SCALE_BLOCK));
   if (!isSameShape(scales.shape, scaleShape)) {
-    throw refuseEntry(scales, "shape", shapeText(scales.shape), `${shapeText(scaleShape)}, one for each 128×128 block`);
+    throw refuseEntry(
+      scales,
+      "shape",
+      shapeText(scales.shape),
+      `${shapeText(scaleShape)}, one for each 128×128 block`,
+    );
   }
 }
 
@@ -178,12 +203,15 @@ function applyBlockScales(values: Float32Array, scales: Float32Array, columnCoun
 function refuseNonFinite(entry: SafetensorsEntry, values: Float32Array): void {
   const index = firstNonFinite(values);
   if (index < 0) return;
-  throw inputError(`${entry.file}: tensor ${entry.name}: element ${index} is ${values[index]}; weights must be finite`, {
-    file: entry.file,
-    path: `${entry.name}[${index}]`,
-    found: String(values[index]),
-    allowed: "a finite number",
-  });
+  throw inputError(
+    `${entry.file}: tensor ${entry.name}: element ${index} is ${values[index]}; weights must be finite`,
+    {
+      file: entry.file,
+      path: `${entry.name}[${index}]`,
+      found: String(values[index]),
+      allowed: "a finite number",
+    },
+  );
 }
 
 function refuseEntry(entry: SafetensorsEntry, what: string, found: string, allowed: string): Error {

@@ -64,7 +64,11 @@ export class FieldReader {
     throw this.refuse(field, "true or false");
   }
 
-  oneOf<Choice extends string>(field: string, fallback: Choice | undefined, choices: readonly Choice[]): Choice {
+  oneOf<Choice extends string>(
+    field: string,
+    fallback: Choice | undefined,
+    choices: readonly Choice[],
+  ): Choice {
     const value = this.raw(field) ?? fallback;
     const choice = choices.find((candidate) => candidate === value);
     if (choice !== undefined) return choice;
@@ -81,5 +85,5 @@ export class FieldReader {
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? "missing" : (JSON.stringify(value) ?? String(value));
+  return value === undefined ? "missing" : JSON.stringify(value);
 }

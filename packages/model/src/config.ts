@@ -125,7 +125,12 @@ const SELECTIONS = { noaux_tc: "noaux", greedy: "greedy", group_limited_greedy: 
  */
 export function parseModelConfig(json: unknown, file: string): ModelConfig {
   if (!isJsonObject(json)) {
-    throw inputError(`${file}: a JSON object is expected`, { file, path: "", found: json, allowed: "an object" });
+    throw inputError(`${file}: a JSON object is expected`, {
+      file,
+      path: "",
+      found: json,
+      allowed: "an object",
+    });
   }
   const fields = new FieldReader(json, file);
   const family = fields.oneOf("model_type", undefined, ["deepseek_v3", "deepseek_v2"]);
@@ -150,7 +155,10 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
     gate: fields.oneOf("scoring_func", defaults.gate, ["sigmoid", "softmax"]),
     normalizeWeights: fields.boolean("norm_topk_prob", defaults.normalizeWeights),
     routedScale: fields.positive("routed_scaling_factor", defaults.routedScale),
-    queryRank: fields.isNull("q_lora_rank") || fields.raw("q_lora_rank") === 0 ? null : fields.integer("q_lora_rank", 1536, 1),
+    queryRank:
+      fields.isNull("q_lora_rank") || fields.raw("q_lora_rank") === 0
+        ? null
+        : fields.integer("q_lora_rank", 1536, 1),
     latentSize: fields.integer("kv_lora_rank", 512, 1),
     nopeSize: fields.integer("qk_nope_head_dim", 128, 1),
     ropeSize: fields.integer("qk_rope_head_dim", 64, 2),
@@ -197,17 +205,15 @@ function groups(
   };
 }
 
-/** `rope_scaling` of older files and `rope_parameters` of newer ones, which holds rope_theta too. */
+/** `rope_scaling` of older files and `rope_parameters` of newer ones; either may hold rope_theta. */
 function rotary(fields: FieldReader, defaultPositions: number): Pick<ModelConfig, "ropeTheta" | "yarn"> {
-  const parameters = fields.nested("rope_parameters");
-  const scaling = parameters ?? fields.nested("rope_scaling");
-  const ropeTheta =
-    parameters?.raw("rope_theta") === undefined
-      ? fields.positive("rope_theta", 10_000)
-      : parameters.positive("rope_theta", undefined);
+  const scaling = fields.nested("rope_parameters") ?? fields.nested("rope_scaling");
+  const thetaFields = scaling?.raw("rope_theta") === undefined ? fields : scaling;
+  const ropeTheta = thetaFields.positive("rope_theta", 10_000);
   if (scaling === undefined) return { ropeTheta, yarn: null };
   const typeField = scaling.raw("rope_type") === undefined ? "type" : "rope_type";
-  if (scaling.oneOf(typeField, "default", ["yarn", "default"]) === "default") return { ropeTheta, yarn: null };
+  if (scaling.oneOf(typeField, "default", ["yarn", "default"]) === "default")
+    return { ropeTheta, yarn: null };
   if (scaling.raw("attention_factor") !== undefined) {
     throw scaling.refuse("attention_factor", "nothing: it follows from mscale and mscale_all_dim");
   }
@@ -231,7 +237,10 @@ function rotary(fields: FieldReader, defaultPositions: number): Pick<ModelConfig
 
 function checkConsistency(config: ModelConfig, fields: FieldReader): void {
   if (config.denseLayerCount >= config.layerCount) {
-    throw fields.refuse("first_k_dense_replace", `below num_hidden_layers (${config.layerCount}): one layer must be MoE`);
+    throw fields.refuse(
+      "first_k_dense_replace",
+      `below num_hidden_layers (${config.layerCount}): one layer must be MoE`,
+    );
   }
   if (config.expertCount % config.groupCount !== 0) {
     throw fields.refuse("n_group", `a divisor of n_routed_experts (${config.expertCount})`);
@@ -241,11 +250,17 @@ function checkConsistency(config: ModelConfig, fields: FieldReader): void {
   }
   const groupSize = config.expertCount / config.groupCount;
   if (config.selection === "noaux" && config.groupCount > 1 && groupSize < 2) {
-    throw fields.refuse("n_group", `at most ${Math.floor(config.expertCount / 2)}: a group is scored by its two best experts`);
+    throw fields.refuse(
+      "n_group",
+      `at most ${Math.floor(config.expertCount / 2)}: a group is scored by its two best experts`,
+    );
   }
   const reachable = groupSize * config.limitedGroupCount;
   if (config.expertsPerToken > reachable) {
-    throw fields.refuse("num_experts_per_tok", `at most ${reachable}, the experts that a token may choose from`);
+    throw fields.refuse(
+      "num_experts_per_tok",
+      `at most ${reachable}, the experts that a token may choose from`,
+    );
   }
   if (config.ropeSize % 2 !== 0) throw fields.refuse("qk_rope_head_dim", "an even number");
 }

@@ -23,7 +23,13 @@ export function drawnWeights(seed: number): WeightSource {
       const size = shape.reduce((product, length) => product * length, 1);
       const values = new Float32Array(size);
       if (isNorm(name)) return values.fill(1);
-      drawStrided(values, { stream: streamOf(seed, name, shape), start: 0, stride: 1, first: 0, count: size });
+      drawStrided(values, {
+        stream: streamOf(seed, name, shape),
+        start: 0,
+        stride: 1,
+        first: 0,
+        count: size,
+      });
       return values;
     },
     readPacked(name, shape, packed, firstRow) {

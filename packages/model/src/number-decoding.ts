@@ -2,22 +2,15 @@
 // applied by the checkpoint). Every value of these formats is a 32-bit float, so nothing is rounded. NaN and infinity
 // pass: whoever knows the tensor's name refuses them.
 
-
 export type WeightDtype = "F32" | "BF16" | "F16" | "F8_E4M3";
 export const WEIGHT_DTYPES: readonly string[] = ["F32", "BF16", "F16", "F8_E4M3"];
 
 /** Decodes little-endian bytes; WebAssembly, and with it all of Windtunnel, is little-endian anyway. */
 export function decodeNumbers(dtype: WeightDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array {
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    case "BF16":
-      return decodeBF16(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
-    case "F16":
-      return decodeByTable(F16_VALUES.get(), new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
-    case "F8_E4M3":
-      return decodeByTable(E4M3_VALUES.get(), bytes);
-  }
+  if (dtype === "F8_E4M3") return decodeByTable(E4M3_VALUES.get(), bytes);
+  if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  return dtype === "BF16" ? decodeBF16(halves) : decodeByTable(F16_VALUES.get(), halves);
 }
 
 /** Index of the first NaN or infinity, or -1. */

@@ -56,6 +56,10 @@ const DEEPSEEK_V3: ModelConfig = {
   mtpLayerCount: 1,
 };
 
+// The released config says 0.707, DeepSeek's own reference 1; the released one counts.
+// oxlint-disable-next-line oxc/approx-constant -- the released number, not 1/sqrt(2)
+const V2_MSCALE = 0.707;
+
 const DEEPSEEK_V2: ModelConfig = {
   ...DEEPSEEK_V3,
   family: "deepseek_v2",
@@ -73,8 +77,7 @@ const DEEPSEEK_V2: ModelConfig = {
   selection: "group-limited",
   normalizeWeights: false,
   routedScale: 16,
-  // The released config says 0.707, DeepSeek's own reference 1; the released one counts.
-  yarn: { ...YARN, mscale: 0.707, mscaleAllDim: 0.707 },
+  yarn: { ...YARN, mscale: V2_MSCALE, mscaleAllDim: V2_MSCALE },
   mtpLayerCount: 0,
 };
 
@@ -158,7 +161,11 @@ export function findPreset(name: string): Preset {
   const found = PRESETS.find((candidate) => candidate.name === name);
   if (found !== undefined) return found;
   const allowed = PRESETS.map((candidate) => candidate.name).join(", ");
-  throw inputError(`no preset is called "${name}"; there are ${allowed}`, { path: "preset", found: name, allowed });
+  throw inputError(`no preset is called "${name}"; there are ${allowed}`, {
+    path: "preset",
+    found: name,
+    allowed,
+  });
 }
 
 function preset(name: string, config: ModelConfig, isExecutable: boolean): Preset {

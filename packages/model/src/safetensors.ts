@@ -56,28 +56,36 @@ export function readSafetensorsHeader(file: string): SafetensorsEntry[] {
 
 /** The bytes of one tensor. */
 export function readEntryBytes(entry: SafetensorsEntry): Uint8Array<ArrayBuffer> {
-  return withFile(entry.file, (descriptor) => readBytes(descriptor, entry.file, entry.start, entry.byteLength));
+  return withFile(entry.file, (descriptor) =>
+    readBytes(descriptor, entry.file, entry.start, entry.byteLength),
+  );
 }
 
 function readHeaderLength(descriptor: number, file: string, fileLength: number): number {
   if (fileLength < LENGTH_BYTES) {
-    throw inputError(`${file}: ${fileLength} bytes are no safetensors file; its header alone has ${LENGTH_BYTES} or more`, {
-      file,
-      path: "header length",
-      found: fileLength,
-      allowed: `at least ${LENGTH_BYTES} bytes`,
-    });
+    throw inputError(
+      `${file}: ${fileLength} bytes are no safetensors file; its header alone has ${LENGTH_BYTES} or more`,
+      {
+        file,
+        path: "header length",
+        found: fileLength,
+        allowed: `at least ${LENGTH_BYTES} bytes`,
+      },
+    );
   }
   const bytes = readBytes(descriptor, file, 0, LENGTH_BYTES);
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const most = Math.min(fileLength - LENGTH_BYTES, MAX_HEADER_BYTES);
   if (length <= most) return length;
-  throw inputError(`${file}: the header claims ${length} bytes; the file of ${fileLength} bytes allows at most ${most}`, {
-    file,
-    path: "header length",
-    found: length,
-    allowed: `at most ${most}`,
-  });
+  throw inputError(
+    `${file}: the header claims ${length} bytes; the file of ${fileLength} bytes allows at most ${most}`,
+    {
+      file,
+      path: "header length",
+      found: length,
+      allowed: `at most ${most}`,
+    },
+  );
 }
 
 function parseHeader(bytes: Uint8Array, file: string): Readonly<Record<string, unknown>> {
@@ -86,10 +94,20 @@ function parseHeader(bytes: Uint8Array, file: string): Readonly<Record<string, u
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    throw inputError(`${file}: the header is no valid JSON (${found})`, { file, path: "header", found, allowed: "JSON" });
+    throw inputError(`${file}: the header is no valid JSON (${found})`, {
+      file,
+      path: "header",
+      found,
+      allowed: "JSON",
+    });
   }
   if (isJsonObject(header)) return header;
-  throw inputError(`${file}: the header is no JSON object`, { file, path: "header", found: header, allowed: "an object" });
+  throw inputError(`${file}: the header is no JSON object`, {
+    file,
+    path: "header",
+    found: header,
+    allowed: "an object",
+  });
 }
 
 function parseEntry(
@@ -152,7 +170,12 @@ function withFile<Result>(file: string, body: (descriptor: number) => Result): R
     descriptor = openSync(file, "r");
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    throw inputError(`${file} can't be opened: ${found}`, { file, path: "", found, allowed: "a readable file" });
+    throw inputError(`${file} can't be opened: ${found}`, {
+      file,
+      path: "",
+      found,
+      allowed: "a readable file",
+    });
   }
   try {
     return body(descriptor);

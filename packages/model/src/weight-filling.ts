@@ -2,7 +2,13 @@
 // It does not know the model's structure. Invariant: it writes every element of its slot, padding included, and no
 // other, so that threads may fill different slots at once.
 
-import { PANEL_WIDTH, type PackedMatrix, packMatrix, type Tensor, type TensorMemory } from "@windtunnel/tensor";
+import {
+  PANEL_WIDTH,
+  type PackedMatrix,
+  packMatrix,
+  type Tensor,
+  type TensorMemory,
+} from "@windtunnel/tensor";
 import type { ModelConfig } from "./config.ts";
 import { attachSlot, type Slot } from "./weight-slots.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -67,7 +73,12 @@ function fillLatentUp(target: LatentUpWeights, rows: Float32Array, config: Model
     const start = head * (nopeSize + valueSize) * latentSize;
     const keys = rows.subarray(start, start + nopeSize * latentSize);
     const values = rows.subarray(start + nopeSize * latentSize, start + (nopeSize + valueSize) * latentSize);
-    packMatrix(tensorOf(target.absorbedKeys[head]!), transposed(keys, nopeSize, latentSize), latentSize, nopeSize);
+    packMatrix(
+      tensorOf(target.absorbedKeys[head]!),
+      transposed(keys, nopeSize, latentSize),
+      latentSize,
+      nopeSize,
+    );
     packMatrix(tensorOf(target.absorbedValues[head]!), values, valueSize, latentSize);
   }
 }

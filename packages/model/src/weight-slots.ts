@@ -32,26 +32,23 @@ export interface Slot {
 
 const ALIGNMENT = 64;
 
+const BYTES_BY_KIND: Record<SlotKind, (slot: Slot, config: ModelConfig) => number> = {
+  vector: (slot) => rowMajorBytes(slot),
+  table: (slot) => rowMajorBytes(slot),
+  packed: (slot) => packedBytes(slot.outputSize, slot.inputSize),
+  mlp: ({ outputSize, inputSize }) =>
+    packedBytes(2 * outputSize, inputSize) + packedBytes(inputSize, outputSize),
+  latentUp: ({ outputSize, inputSize }, { headCount, nopeSize, valueSize }) =>
+    packedBytes(outputSize, inputSize) +
+    headCount * (packedBytes(inputSize, nopeSize) + packedBytes(valueSize, inputSize)),
+};
+
 /** Bytes that the slot takes, rounded up so that the next one is aligned. */
 export function slotBytes(slot: Slot, config: ModelConfig): number {
-  const { kind, outputSize, inputSize } = slot;
-  switch (kind) {
-    case "vector":
-    case "table":
-      return aligned(outputSize * inputSize * Float32Array.BYTES_PER_ELEMENT);
-    case "packed":
-      return packedBytes(outputSize, inputSize);
-    case "mlp":
-      return packedBytes(2 * outputSize, inputSize) + packedBytes(inputSize, outputSize);
-    case "latentUp":
-      return (
-        packedBytes(outputSize, inputSize) +
-        config.headCount * (packedBytes(inputSize, config.nopeSize) + packedBytes(config.valueSize, inputSize))
-      );
-  }
+  return BYTES_BY_KIND[slot.kind](slot, config);
 }
 
-/** The slot as the layers see it. Only the property of its kind is made; asking for another is a bug. */
+/** The slot as the layers see it. A view is made when its property is asked for, which is that of the kind. */
 export function attachSlot(memory: TensorMemory, slot: Slot, config: ModelConfig): SlotViews {
   return {
     get vector() {
@@ -87,13 +84,24 @@ function attachLatentUp(memory: TensorMemory, slot: Slot, config: ModelConfig): 
   return {
     expanded: packedAt(memory, slot.address, slot.outputSize, latentSize),
     absorbedKeys: heads.map((head) => packedAt(memory, keysAddress + head * keyBytes, latentSize, nopeSize)),
-    absorbedValues: heads.map((head) => packedAt(memory, valuesAddress + head * valueBytes, valueSize, latentSize)),
+    absorbedValues: heads.map((head) =>
+      packedAt(memory, valuesAddress + head * valueBytes, valueSize, latentSize),
+    ),
   };
 }
 
-function packedAt(memory: TensorMemory, address: number, outputSize: number, inputSize: number): PackedMatrix {
+function packedAt(
+  memory: TensorMemory,
+  address: number,
+  outputSize: number,
+  inputSize: number,
+): PackedMatrix {
   const { data } = memory.at(address, [packedElementCount(outputSize, inputSize)]);
   return { inputSize, outputSize, address, data };
+}
+
+function rowMajorBytes(slot: Slot): number {
+  return aligned(slot.outputSize * slot.inputSize * Float32Array.BYTES_PER_ELEMENT);
 }
 
 function packedBytes(outputSize: number, inputSize: number): number {

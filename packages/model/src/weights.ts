@@ -139,7 +139,11 @@ export function loadWeights(
   options: { readonly experts?: ExpertFilter } = {},
 ): ModelWeights {
   const experts = options.experts ?? (() => true);
-  const layout = weightsLayout(config, experts, memory.allocate(weightsLayout(config, experts, 0).byteLength));
+  const layout = weightsLayout(
+    config,
+    experts,
+    memory.allocate(weightsLayout(config, experts, 0).byteLength),
+  );
   fillWeights(memory, layout, source);
   return attachWeights(memory, layout);
 }
@@ -202,7 +206,8 @@ function assembleAttention(config: ModelConfig, prefix: string, place: Place): A
   const querySize = headCount * (nopeSize + ropeSize);
   return {
     inputNorm: place("vector", `${prefix}input_layernorm.weight`, 1, hiddenSize),
-    queryDown: queryRank === null ? null : place("packed", `${attention}q_a_proj.weight`, queryRank, hiddenSize),
+    queryDown:
+      queryRank === null ? null : place("packed", `${attention}q_a_proj.weight`, queryRank, hiddenSize),
     queryNorm: queryRank === null ? null : place("vector", `${attention}q_a_layernorm.weight`, 1, queryRank),
     query:
       queryRank === null
@@ -210,7 +215,12 @@ function assembleAttention(config: ModelConfig, prefix: string, place: Place): A
         : place("packed", `${attention}q_b_proj.weight`, querySize, queryRank),
     latentDown: place("packed", `${attention}kv_a_proj_with_mqa.weight`, latentSize + ropeSize, hiddenSize),
     latentNorm: place("vector", `${attention}kv_a_layernorm.weight`, 1, latentSize),
-    latentUp: place("latentUp", `${attention}kv_b_proj.weight`, headCount * (nopeSize + valueSize), latentSize),
+    latentUp: place(
+      "latentUp",
+      `${attention}kv_b_proj.weight`,
+      headCount * (nopeSize + valueSize),
+      latentSize,
+    ),
     output: place("packed", `${attention}o_proj.weight`, hiddenSize, headCount * valueSize),
   };
 }
@@ -221,11 +231,15 @@ function assembleMoe(config: ModelConfig, layer: number, held: readonly number[]
   const gate: GateWeights = {
     projection: place("packed", `${prefix}gate.weight`, expertCount, hiddenSize),
     correctionBias:
-      config.selection === "noaux" ? place("vector", `${prefix}gate.e_score_correction_bias`, 1, expertCount) : null,
+      config.selection === "noaux"
+        ? place("vector", `${prefix}gate.e_score_correction_bias`, 1, expertCount)
+        : null,
   };
   const sharedInnerSize = sharedExpertCount * expertInnerSize;
-  const shared = sharedExpertCount === 0 ? null : place("mlp", `${prefix}shared_experts.`, sharedInnerSize, hiddenSize);
+  const shared =
+    sharedExpertCount === 0 ? null : place("mlp", `${prefix}shared_experts.`, sharedInnerSize, hiddenSize);
   const experts = Array.from<MlpWeights | null>({ length: expertCount }).fill(null);
-  for (const expert of held) experts[expert] = place("mlp", expertPrefix(layer, expert), expertInnerSize, hiddenSize);
+  for (const expert of held)
+    experts[expert] = place("mlp", expertPrefix(layer, expert), expertInnerSize, hiddenSize);
   return { kind: "moe", gate, shared, experts };
 }

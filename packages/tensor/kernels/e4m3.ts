@@ -1,6 +1,20 @@
 // E4M3 in tiles of 128 elements of a row, each with a 32-bit scale: the same bits as src/number-formats.ts.
 // Rounding to nearest even is done on the bit patterns; 448 is the largest value, 2^-9 the smallest.
 
+import {
+  E4M3_BIAS,
+  E4M3_HALF,
+  E4M3_LARGEST,
+  E4M3_LEAST_NORMAL_CODE,
+  E4M3_MAGNITUDE,
+  E4M3_ONE,
+  E4M3_SIGN,
+  E4M3_SMALLEST_NORMAL,
+  E4M3_STEP,
+  E4M3_SUBNORMAL,
+  E4M3_SUBNORMAL_BITS,
+  QUIET_NAN,
+} from "./constants";
 import { loadTail, storeTail } from "./lanes";
 
 const TILE = 128;
@@ -9,16 +23,15 @@ const TILE = 128;
 // @ts-ignore: decorator
 @inline
 function encoded(value: v128): v128 {
-  const sign = v128.and(i32x4.shr_u(value, 24), i32x4.splat(0x80));
-  const magnitude = f32x4.min(f32x4.abs(value), f32x4.splat(448));
+  const sign = v128.and(i32x4.shr_u(value, 24), v128.load(E4M3_SIGN));
+  const magnitude = f32x4.pmin(f32x4.abs(value), v128.load(E4M3_LARGEST));
   // Normal: drop 20 of 23 fraction bits, adding half of the dropped part (less one where the kept part is even).
-  const kept = v128.and(i32x4.shr_u(magnitude, 20), i32x4.splat(1));
-  const rounded = i32x4.add(i32x4.add(magnitude, i32x4.splat(0x7ffff)), kept);
-  const normal = i32x4.sub(i32x4.shr_u(rounded, 20), i32x4.splat(120 << 3));
+  const kept = v128.and(i32x4.shr_u(magnitude, 20), v128.load(E4M3_ONE));
+  const normal = i32x4.shr_u(i32x4.add(i32x4.add(magnitude, v128.load(E4M3_HALF)), kept), 20);
   // Subnormal: 2^14 has steps of 2^-9, so the addition itself rounds; the fraction that is left is the code.
-  const shifted = f32x4.add(magnitude, f32x4.splat(16384));
-  const subnormal = i32x4.sub(shifted, i32x4.splat(0x46800000));
-  const code = v128.bitselect(subnormal, normal, f32x4.lt(magnitude, f32x4.splat(0.015625)));
+  const shifted = f32x4.add(magnitude, v128.load(E4M3_SUBNORMAL));
+  const subnormal = i32x4.sub(shifted, v128.load(E4M3_SUBNORMAL_BITS));
+  const code = v128.bitselect(subnormal, normal, f32x4.lt(magnitude, v128.load(E4M3_SMALLEST_NORMAL)));
   return v128.or(code, sign);
 }
 
@@ -26,12 +39,12 @@ function encoded(value: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function decoded(code: v128): v128 {
-  const magnitude = v128.and(code, i32x4.splat(0x7f));
-  const normal = i32x4.add(i32x4.shl(magnitude, 20), i32x4.splat(120 << 23));
-  const subnormal = f32x4.mul(f32x4.convert_i32x4_u(magnitude), f32x4.splat(0.001953125));
-  const value = v128.bitselect(subnormal, normal, i32x4.lt_s(magnitude, i32x4.splat(8)));
-  const nan = v128.and(i32x4.eq(magnitude, i32x4.splat(0x7f)), i32x4.splat(0x7fc00000));
-  const sign = i32x4.shl(v128.and(code, i32x4.splat(0x80)), 24);
+  const magnitude = v128.and(code, v128.load(E4M3_MAGNITUDE));
+  const normal = i32x4.add(i32x4.shl(magnitude, 20), v128.load(E4M3_BIAS));
+  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(magnitude), v128.load(E4M3_STEP));
+  const value = v128.bitselect(subnormal, normal, i32x4.gt_s(v128.load(E4M3_LEAST_NORMAL_CODE), magnitude));
+  const nan = v128.and(i32x4.eq(magnitude, v128.load(E4M3_MAGNITUDE)), v128.load(QUIET_NAN));
+  const sign = i32x4.shl(v128.and(code, v128.load(E4M3_SIGN)), 24);
   return v128.or(v128.or(value, nan), sign);
 }
 
@@ -53,9 +66,9 @@ function fourLanes(bytes: v128): v128 {
 function largestMagnitude(x: usize, count: i32): f32 {
   let largest = f32x4.splat(1e-4);
   const end = x + (<usize>(count & -4) << 2);
-  for (; x < end; x += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(x)));
+  for (; x < end; x += 16) largest = f32x4.pmax(f32x4.abs(v128.load(x)), largest);
   const rest = count & 3;
-  if (rest > 0) largest = f32x4.max(largest, f32x4.abs(loadTail(x, rest)));
+  if (rest > 0) largest = f32x4.pmax(f32x4.abs(loadTail(x, rest)), largest);
   return max<f32>(
     max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
     max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),

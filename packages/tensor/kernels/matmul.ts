@@ -1,7 +1,8 @@
 // out[rows, n] = x[rows, k] · W over packed panels of eight columns. A panel (k · 32 bytes) stays in the first-level
 // cache while all row tiles pass over it; what is left of the rows goes through the narrower tiles afterwards.
 
-import { tile1x32, tile1x8, tile2x16, tile2x8, tile3x8, tile4x8 } from "./matmul-tiles";
+import { tile1x32, tile1x8, tile2x16, tile2x8, tile3x8 } from "./matmul-narrow-tiles";
+import { tile4x8 } from "./matmul-wide-tile";
 
 const PANEL_WIDTH = 8;
 

@@ -59,14 +59,17 @@ function softmaxRow(x: usize, length: i32, scale: f32): void {
   if (rest > 0) storeTail(end, f32x4.div(loadTail(end, rest), sum), rest);
 }
 
-/** The order of a maximum does not matter: -0 < +0 and NaN wins, in WebAssembly as in JavaScript. */
+/**
+ * The largest scaled element, by pmax (one instruction, where max takes eight). It may pass over a NaN or choose the
+ * other zero than Math.max; neither shows: the NaN itself makes the sum NaN, and e^-0 = e^0.
+ */
 function scaleAndFindLargest(x: usize, end: usize, rest: i32, scale: f32): f32 {
   const factor = f32x4.splat(scale);
   let largest = f32x4.splat(-Infinity);
   for (let i = x; i < end; i += 16) {
     const value = f32x4.mul(v128.load(i), factor);
     v128.store(i, value);
-    largest = f32x4.max(largest, value);
+    largest = f32x4.pmax(largest, value);
   }
   let result = max<f32>(
     max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),

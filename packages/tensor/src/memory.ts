@@ -9,7 +9,7 @@ const PAGE_BYTES = 65_536;
 /** WebAssembly's limit with 32-bit addresses, less a page: the end of a tensor must be an address too. */
 export const MAX_MEMORY_BYTES: number = 4 * 1024 ** 3 - PAGE_BYTES;
 const ALIGNMENT = 64;
-/** The first bytes hold the shared allocation pointer; address 0 stays unused. */
+/** The first bytes hold the shared allocation pointer and, from 512 on, the kernels' constants; address 0 stays unused. */
 const BREAK_INDEX = 4; // of 32-bit words
 const RESERVED_BYTES = 1024;
 

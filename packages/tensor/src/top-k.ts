@@ -8,17 +8,20 @@ import { rowCount, rowSize, type Tensor } from "./tensor.ts";
 /** indices and values are [rows, k], largest first, ties to the lowest index. Throws "numerics" at a NaN. */
 export function topK(x: Tensor, k: number, indices: Int32Array, values: Float32Array): void {
   checkTopK(x, k, indices, values);
+  if (k === 0) return;
+  const { data } = x;
   const rows = rowCount(x);
   const size = rowSize(x);
   for (let row = 0; row < rows; row++) {
+    const start = row * size;
     const first = row * k;
+    // Until k are kept, everything enters; later only what is larger than the smallest: an equal one came too late.
+    let smallest = -Infinity;
     for (let column = 0; column < size; column++) {
-      const value = x.data[row * size + column]!;
+      const value = data[start + column]!;
+      if (value <= smallest && column >= k) continue;
       if (Number.isNaN(value)) throw nanInChoice(row, column);
-      const kept = Math.min(column, k);
-      // An equal element that came earlier keeps its place: only a larger one displaces it.
-      if (kept === k && (k === 0 || !(value > values[first + k - 1]!))) continue;
-      let place = kept === k ? first + k - 1 : first + kept;
+      let place = first + Math.min(column, k - 1);
       while (place > first && value > values[place - 1]!) {
         values[place] = values[place - 1]!;
         indices[place] = indices[place - 1]!;
@@ -26,6 +29,7 @@ export function topK(x: Tensor, k: number, indices: Int32Array, values: Float32A
       }
       values[place] = value;
       indices[place] = column;
+      if (column >= k - 1) smallest = values[first + k - 1]!;
     }
   }
 }

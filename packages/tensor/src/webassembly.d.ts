@@ -4,6 +4,7 @@ declare namespace WebAssembly {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
     readonly buffer: ArrayBufferLike;
   }
+  // oxlint-disable-next-line typescript/no-extraneous-class -- it is the host's class; nothing of it but its maker is used
   class Module {
     constructor(bytes: Uint8Array);
   }

@@ -28,9 +28,14 @@ export class AppendedFile {
     return this.#bytesWritten;
   }
 
+  /** Whether a write failed: what follows the saved bytes would not be readable, so nothing is written any more. */
+  get isFailed(): boolean {
+    return this.#isFailed;
+  }
+
   /** Appends all of `bytes`; the caller may reuse its buffer afterwards. */
   write(bytes: Uint8Array): void {
-    invariant(this.#descriptor >= 0, `${this.file} is closed already`);
+    invariant(this.#descriptor >= 0 && !this.#isFailed, `${this.file} is closed or failed already`);
     let offset = 0;
     while (offset < bytes.length) {
       try {

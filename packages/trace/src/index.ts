@@ -1,1 +1,69 @@
-export * from "./records.ts";
+// The vocabulary of recordings, and what is made of them. Recording needs `HostRecording` alone.
+
+export {
+  type Cause,
+  COMMUNICATION_SPANS,
+  COMPUTE_SPANS,
+  type MessageRecord,
+  noRecorder,
+  OTHER_SPANS,
+  type Phase,
+  type Place,
+  type RankStepRecord,
+  type RecordedProcess,
+  type Recorder,
+  type RecordingHeader,
+  type RequestRecord,
+  type RequestStepRecord,
+  SPAN_NAMES,
+  type SpanName,
+  type SpanRecord,
+  type StepRecord,
+  type StreamName,
+  STREAMS,
+} from "./records.ts";
+export { HostRecording, type HostRecordingOptions } from "./recording-writer.ts";
+export { type MergedRecording, mergeRecordings } from "./recording-merge.ts";
+export type {
+  AnyRecord,
+  HopRecord,
+  RecordedHop,
+  RecordedMessage,
+  RecordedRankStep,
+  RecordedRequest,
+  RecordedRequestStep,
+  RecordedSpan,
+  RecordedStep,
+} from "./record-layout.ts";
+export {
+  type FabricProcess,
+  fabricsOf,
+  type GpuProcess,
+  gpusOf,
+  linkNames,
+  openRecording,
+  type Recording,
+  type SchedulerProcess,
+  schedulersOf,
+} from "./recording-reader.ts";
+export { type Exchange, type RankStep, rankSteps } from "./rank-steps.ts";
+export { differenceOf, intersectionOf, type Intervals, lengthOf, unionOf, unionOfSets } from "./intervals.ts";
+export {
+  type Communication,
+  type ExchangeOverlap,
+  type Overlap,
+  overlapOfRun,
+  type PlaceOverlap,
+  type RankStepOverlap,
+  rankStepOverlaps,
+  type RunOverlap,
+  type StepOverlap,
+} from "./overlap.ts";
+export { type PerfettoOptions, writePerfetto } from "./perfetto.ts";
+export {
+  type Environment,
+  exportOpenTelemetry,
+  type OpenTelemetryOptions,
+  type OpenTelemetryResult,
+} from "./otlp.ts";
+export { ATTRIBUTES, TRACE_SPAN_NAMES } from "./span-names.ts";

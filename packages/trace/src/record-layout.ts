@@ -88,7 +88,11 @@ export function encodeSpan(view: DataView, at: number, record: SpanRecord): void
   view.setInt32(at + 16, record.sms, true);
   view.setFloat64(at + 20, record.start, true);
   view.setFloat64(at + 28, record.end, true);
-  view.setFloat64(at + 36, cause.kind === "message" ? cause.rank : cause.kind === "event" ? cause.span : 0, true);
+  view.setFloat64(
+    at + 36,
+    cause.kind === "message" ? cause.rank : cause.kind === "event" ? cause.span : 0,
+    true,
+  );
 }
 
 function decodeSpan(view: DataView, at: number, sequence: number): RecordedSpan {
@@ -207,7 +211,12 @@ export function encodeStep(
   view.setUint32(at + 28, record.tokens, true);
 }
 
-function decodeStep<Type extends "rankStep" | "step">(type: Type, view: DataView, at: number, sequence: number) {
+function decodeStep<Type extends "rankStep" | "step">(
+  type: Type,
+  view: DataView,
+  at: number,
+  sequence: number,
+) {
   return {
     type,
     sequence,

@@ -45,7 +45,8 @@ export function readBlockHeader(bytes: Uint8Array): BlockHeader | undefined {
 
 /** What is wrong with a block's records; undefined where they are as they were written. */
 export function blockDamage(header: BlockHeader, records: Uint8Array): string | undefined {
-  if (records.length !== header.byteLength) return `the block has ${records.length} of ${header.byteLength} bytes`;
+  if (records.length !== header.byteLength)
+    return `the block has ${records.length} of ${header.byteLength} bytes`;
   if (crc32(records) !== header.checksum) return "the block's checksum is wrong";
   let offset = 0;
   let count = 0;

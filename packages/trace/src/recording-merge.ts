@@ -157,7 +157,7 @@ function copyProcess(process: number, blocks: readonly IndexedBlock[], output: H
     const records = readExactly(block.host, block.offset, block.header.byteLength);
     const damage = blockDamage(block.header, records);
     if (damage !== undefined) throw damagedHost(block.host, block.offset, damage);
-    for (let at = 0; at < records.length; ) {
+    for (let at = 0; at < records.length;) {
       const first = at;
       // As many whole records as still fit are copied at once.
       let next = at + (RECORD_BYTES[records[at] ?? 0] ?? 0);

@@ -101,7 +101,8 @@ class RecordingFile implements Recording {
     let sequence = 0;
     while (offset < entry.offset + entry.byteLength) {
       const header = readBlockHeader(this.#read(offset, BLOCK_HEADER_BYTES));
-      if (header?.process !== process) throw this.#damaged(offset, `no block of process ${process} begins here`);
+      if (header?.process !== process)
+        throw this.#damaged(offset, `no block of process ${process} begins here`);
       const records = this.#read(offset + BLOCK_HEADER_BYTES, header.byteLength);
       const damage = blockDamage(header, records);
       if (damage !== undefined) throw this.#damaged(offset, damage);
@@ -130,9 +131,12 @@ class RecordingFile implements Recording {
     const json = this.#read(HEADER_START_BYTES, start.readUInt32LE(RECORDING_MAGIC.length));
     const header = this.#parse(json, start.readUInt32LE(RECORDING_MAGIC.length + 4), 0) as RecordingHeader;
     if (header.schema !== "windtunnel/recording@1") {
-      throw inputError(`${this.file} has the schema ${String(header.schema)}; windtunnel/recording@1 is known`, {
-        file: this.file,
-      });
+      throw inputError(
+        `${this.file} has the schema ${String(header.schema)}; windtunnel/recording@1 is known`,
+        {
+          file: this.file,
+        },
+      );
     }
     return header;
   }

@@ -43,7 +43,10 @@ export class HostRecording {
 
   constructor(file: string, options: HostRecordingOptions = {}) {
     const blockBytes = options.blockBytes ?? 32 * 1024;
-    invariant(blockBytes >= SMALLEST_BLOCK_BYTES, `a block of ${blockBytes} bytes does not hold every record`);
+    invariant(
+      blockBytes >= SMALLEST_BLOCK_BYTES,
+      `a block of ${blockBytes} bytes does not hold every record`,
+    );
     this.#file = new AppendedFile(file);
     this.#file.write(Buffer.from(HOST_MAGIC));
     this.#budget = { blockBytes, openBytes: options.openBytes ?? 32 * 1024 * 1024, retainedBytes: 0 };
@@ -68,9 +71,10 @@ export class HostRecording {
     return this.#file.bytesWritten;
   }
 
-  /** Writes all open blocks and closes the file. */
+  /** Writes all open blocks and closes the file; after a failed write it only closes. */
   close(): void {
     try {
+      if (this.#file.isFailed) return;
       for (const recorder of this.#recorders.values()) recorder.writeBlock();
     } finally {
       this.#file.close();
@@ -94,7 +98,6 @@ class BlockRecorder implements Recorder {
   #length = BLOCK_HEADER_BYTES;
   #recordsInBlock = 0;
   #sequence = 0;
-  #isFailed = false;
 
   constructor(process: number, file: AppendedFile, budget: OpenBlockBudget) {
     invariant(Number.isInteger(process) && process >= 0, `not a logical process: ${process}`);
@@ -110,7 +113,8 @@ class BlockRecorder implements Recorder {
   }
 
   message(record: MessageRecord): void {
-    encodeMessage(this.#view, this.#reserve(RECORD_TYPE.message), record);
+    const at = this.#reserve(RECORD_TYPE.message);
+    encodeMessage(this.#view, at, record);
     this.#accept(RECORD_TYPE.message);
   }
 
@@ -154,20 +158,20 @@ class BlockRecorder implements Recorder {
 
   /** Appends the open block, if it has records, and begins the next in the same memory. */
   writeBlock(): void {
-    if (this.#recordsInBlock === 0 || this.#isFailed) return;
+    if (this.#recordsInBlock === 0) return;
     const block = this.#block.subarray(0, this.#length);
     writeBlockHeader(block, this.#process, this.#recordsInBlock);
-    this.#isFailed = true; // Until the write came back: close() must not write the same block again.
-    this.#file.write(block);
-    this.#isFailed = false;
     this.#length = BLOCK_HEADER_BYTES;
     this.#recordsInBlock = 0;
+    this.#file.write(block);
   }
 
   /** Makes room for a record of `type` and returns where it begins. */
   #reserve(type: number): number {
     const bytes = RECORD_BYTES[type] ?? 0;
-    if (this.#length + bytes > this.#block.length && !this.#grow()) this.writeBlock();
+    while (this.#length + bytes > this.#block.length) {
+      if (!this.#grow()) this.writeBlock();
+    }
     return this.#length;
   }
 

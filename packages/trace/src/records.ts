@@ -15,13 +15,18 @@ export const COMPUTE_SPANS = [
   "mlp.experts",
   "head", // final norm, vocabulary projection, sampling
 ] as const;
-export const COMMUNICATION_SPANS = ["dispatch.send", "dispatch.receive", "combine.send", "combine.receive"] as const;
+export const COMMUNICATION_SPANS = [
+  "dispatch.send",
+  "dispatch.receive",
+  "combine.send",
+  "combine.receive",
+] as const;
 export const OTHER_SPANS = ["launch", "host.wait"] as const;
-export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICATION_SPANS, ...typeof OTHER_SPANS] = [
-  ...COMPUTE_SPANS,
-  ...COMMUNICATION_SPANS,
-  ...OTHER_SPANS,
-];
+export const SPAN_NAMES: readonly [
+  ...typeof COMPUTE_SPANS,
+  ...typeof COMMUNICATION_SPANS,
+  ...typeof OTHER_SPANS,
+] = [...COMPUTE_SPANS, ...COMMUNICATION_SPANS, ...OTHER_SPANS];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
 export const STREAMS = ["compute", "communication", "copy", "host"] as const;
@@ -133,7 +138,15 @@ export interface Recorder {
   span(record: SpanRecord): number;
   message(record: MessageRecord): void;
   /** A message on one link of a fabric process: no object, since there are many. `exchange` numbers phases of a rank pair. */
-  hop(source: number, target: number, exchange: number, link: number, headAt: number, startAt: number, endAt: number): void;
+  hop(
+    source: number,
+    target: number,
+    exchange: number,
+    link: number,
+    headAt: number,
+    startAt: number,
+    endAt: number,
+  ): void;
   rankStep(record: RankStepRecord): void;
   step(record: StepRecord): void;
   requestStep(record: RequestStepRecord): void;
@@ -153,7 +166,13 @@ export const noRecorder: Recorder = {
 
 /** A logical process as a recording knows it. */
 export type RecordedProcess =
-  | { readonly id: number; readonly kind: "gpu"; readonly name: string; readonly rank: number; readonly node: number }
+  | {
+      readonly id: number;
+      readonly kind: "gpu";
+      readonly name: string;
+      readonly rank: number;
+      readonly node: number;
+    }
   | { readonly id: number; readonly kind: "fabric"; readonly name: string; readonly links: readonly string[] }
   | { readonly id: number; readonly kind: "scheduler"; readonly name: string };
 

@@ -22,14 +22,9 @@ export function parsePlacement(text: string): Placement | undefined {
 
 /** The short form: `parsePlacement` reads it back. */
 export function formatPlacement(placement: Placement): string {
-  switch (placement.kind) {
-    case "inline":
-      return "inline";
-    case "threads":
-      return `threads:${placement.hosts}`;
-    case "processes":
-      return `processes:${placement.hosts}${placement.transport === "tcp" ? ":tcp" : ""}`;
-  }
+  if (placement.kind === "inline") return "inline";
+  if (placement.kind === "threads") return `threads:${placement.hosts}`;
+  return `processes:${placement.hosts}${placement.transport === "tcp" ? ":tcp" : ""}`;
 }
 
 /** Hosts that a placement asks for; inline is one. */

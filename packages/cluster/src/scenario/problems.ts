@@ -67,7 +67,7 @@ export function nearestName(name: string, candidates: readonly string[]): string
 /** A value as a message shows it, in at most 60 characters. */
 export function describeValue(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
 }
 

@@ -10,22 +10,18 @@ export interface FieldSetting {
   readonly value: unknown;
 }
 
+const KEY = String.raw`"[^"]+"|[^".=]+`;
+const SETTING = new RegExp(`^((?:${KEY})(?:[.](?:${KEY}))*)=(.*)$`, "s");
+
 /** Reads `cluster.nodes=2`. Dots separate keys, except inside double quotes. */
 export function parseSetting(setting: string): FieldSetting {
-  const match = /^((?:"[^"]*"|[^="])+)=(.*)$/s.exec(setting);
-  const keys = match?.[1]?.match(/"[^"]*"|[^."]+|\.(?=\.|$)|^\./g) ?? [];
-  const path = keys.map((key) => key.replace(/^"(.*)"$/s, "$1").trim());
-  if (
-    match === null ||
-    path.length === 0 ||
-    path.some((key) => key === "" || key === "." || key === "__proto__")
-  ) {
+  const match = SETTING.exec(setting);
+  const keys = match?.[1]?.match(new RegExp(KEY, "g")) ?? [];
+  const path = keys.map((key) => key.replaceAll('"', ""));
+  if (match === null || path.includes("__proto__")) {
     const allowed = "path=value, such as cluster.nodes=2";
-    throw inputError(`--set: found ${describeValue(setting)}; allowed: ${allowed}`, {
-      path: "--set",
-      found: setting,
-      allowed,
-    });
+    const found = describeValue(setting);
+    throw inputError(`--set: found ${found}; allowed: ${allowed}`, { path: "--set", found, allowed });
   }
   try {
     return { path, value: parse(match[2] ?? "") as unknown };

@@ -1,6 +1,7 @@
-// e^x in 32-bit floats with stated operations, because Math.exp differs between engines: n = floor(x · log2 e + 1/2),
-// r = x − n · ln 2 in two parts (the first has few bits, so n times it is exact), a polynomial of degree 7 with the
-// coefficients of Cephes expf, times 2^n. Relative error below 3e-7 (tested). kernels/exponential.ts is its twin.
+// e^x in 32-bit floats with stated operations, because Math.exp differs between engines: n = x · log2 e to the
+// nearest integer, r = x − n · ln 2 in two parts (the first has few bits, so n times it is exact), a polynomial of
+// degree 7 with the coefficients of Cephes expf, times 2^n. Relative error below 3e-7 (tested).
+// kernels/exponential.ts is its twin.
 
 const { fround } = Math;
 
@@ -8,7 +9,9 @@ const { fround } = Math;
 const LARGEST = 88;
 /** Below it the result is 0; e^-87 ≈ 1.6e-38 is still a normal number. */
 const SMALLEST = -87;
-const LOG2_E = fround(1.44269504088896341);
+/** 1.5 · 2^23, where the steps of a 32-bit float are 1: adding it rounds to the nearest integer, ties to even. */
+const ROUNDING = 12_582_912;
+const LOG2_E = fround(Math.LOG2E);
 const LN2_HIGH = fround(0.693359375);
 const LN2_LOW = fround(-2.1219444e-4);
 const COEFFICIENTS = [
@@ -28,7 +31,7 @@ function powerOfTwo(n: number): number {
 export function exponential(value: number): number {
   const x = Math.min(value, LARGEST);
   if (x < SMALLEST) return 0;
-  const n = Math.floor(fround(fround(x * LOG2_E) + 0.5));
+  const n = fround(fround(fround(x * LOG2_E) + ROUNDING) - ROUNDING);
   const high = fround(x - fround(n * LN2_HIGH));
   const r = fround(high - fround(n * LN2_LOW));
   let p = COEFFICIENTS[0]!;

@@ -12,6 +12,8 @@ type StrideBytes = number;
 
 /** The exports of kernels/index.ts; addresses and strides in bytes, counts and sizes in elements. */
 export interface KernelFunctions {
+  /** Fills the reserved bytes that the other functions read; every thread writes the same. */
+  writeConstants(): void;
   matmul(out: Address, x: Address, weights: Address, rows: Count, k: Count, n: Count): void;
   dotRows(
     out: Address,
@@ -83,5 +85,7 @@ function isMissingFile(error: unknown): boolean {
 /** The kernels over this memory. Throws a WorldError "input" when they have not been built. */
 export function instantiateKernels(memory: TensorMemory): KernelFunctions {
   const instance = new WebAssembly.Instance(compileOnce(), { env: { memory: memory.memory } });
-  return instance.exports as unknown as KernelFunctions;
+  const functions = instance.exports as unknown as KernelFunctions;
+  functions.writeConstants();
+  return functions;
 }

@@ -1,115 +1,9 @@
-// Tiles of the matrix product: some rows of x times one or several panels of packed weights, sums in registers.
-// Every output has one accumulator and adds k = 0, 1, 2 … in turn, so each tile gives the same bits as any other.
-// The loops are unrolled by hand; at least eight accumulators hide the latency of the addition.
-// Strides are in bytes. `columns` (1 to 8) says how many columns of the last panel exist.
+// Tiles for the one to three rows that are left over: fewer rows, so more panels, because it takes about eight
+// accumulators to hide the latency of an addition. Every output has one accumulator and adds k = 0, 1, 2 … in turn,
+// so each tile gives the same bits as any other. Strides are in bytes; `columns` (1 to 8) says how many columns
+// of the last panel exist.
 
 import { storeColumns } from "./lanes";
-
-/** Four rows, one panel. */
-export function tile4x8(out: usize, outStride: usize, x: usize, xStride: usize, w: usize, k: i32, columns: i32): void {
-  const zero = f32x4.splat(0);
-  let sum00 = zero;
-  let sum01 = zero;
-  let sum10 = zero;
-  let sum11 = zero;
-  let sum20 = zero;
-  let sum21 = zero;
-  let sum30 = zero;
-  let sum31 = zero;
-  let x1 = x + xStride;
-  let x2 = x + 2 * xStride;
-  let x3 = x + 3 * xStride;
-  const unrolledEnd = x + (<usize>(k & -4) << 2);
-  const end = x + (<usize>k << 2);
-  while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
-    let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
-    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
-    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
-    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
-    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 0);
-    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
-    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x3, 0);
-    sum30 = f32x4.add(sum30, f32x4.mul(value, weights0));
-    sum31 = f32x4.add(sum31, f32x4.mul(value, weights1));
-    weights0 = v128.load(w, 32);
-    weights1 = v128.load(w, 48);
-    value = v128.load32_splat(x, 4);
-    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
-    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 4);
-    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
-    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 4);
-    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
-    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x3, 4);
-    sum30 = f32x4.add(sum30, f32x4.mul(value, weights0));
-    sum31 = f32x4.add(sum31, f32x4.mul(value, weights1));
-    weights0 = v128.load(w, 64);
-    weights1 = v128.load(w, 80);
-    value = v128.load32_splat(x, 8);
-    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
-    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 8);
-    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
-    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 8);
-    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
-    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x3, 8);
-    sum30 = f32x4.add(sum30, f32x4.mul(value, weights0));
-    sum31 = f32x4.add(sum31, f32x4.mul(value, weights1));
-    weights0 = v128.load(w, 96);
-    weights1 = v128.load(w, 112);
-    value = v128.load32_splat(x, 12);
-    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
-    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 12);
-    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
-    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 12);
-    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
-    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x3, 12);
-    sum30 = f32x4.add(sum30, f32x4.mul(value, weights0));
-    sum31 = f32x4.add(sum31, f32x4.mul(value, weights1));
-    x += 16;
-    x1 += 16;
-    x2 += 16;
-    x3 += 16;
-    w += 128;
-  }
-  while (x < end) {
-    let weights0 = v128.load(w, 0);
-    let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
-    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
-    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
-    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
-    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 0);
-    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
-    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x3, 0);
-    sum30 = f32x4.add(sum30, f32x4.mul(value, weights0));
-    sum31 = f32x4.add(sum31, f32x4.mul(value, weights1));
-    x += 4;
-    x1 += 4;
-    x2 += 4;
-    x3 += 4;
-    w += 32;
-  }
-  storeColumns(out, sum00, sum01, columns);
-  storeColumns(out + outStride, sum10, sum11, columns);
-  storeColumns(out + 2 * outStride, sum20, sum21, columns);
-  storeColumns(out + 3 * outStride, sum30, sum31, columns);
-}
 
 /** Three rows, one panel. */
 export function tile3x8(out: usize, outStride: usize, x: usize, xStride: usize, w: usize, k: i32, columns: i32): void {
@@ -122,18 +16,18 @@ export function tile3x8(out: usize, outStride: usize, x: usize, xStride: usize, 
   let sum21 = zero;
   let x1 = x + xStride;
   let x2 = x + 2 * xStride;
-  const unrolledEnd = x + (<usize>(k & -2) << 2);
+  const unrolledEnd = x + (<usize>(k & -4) << 2);
   const end = x + (<usize>k << 2);
   while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 0);
+    value = v128.load32_splat(x2);
     sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
     sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
     weights0 = v128.load(w, 32);
@@ -147,21 +41,43 @@ export function tile3x8(out: usize, outStride: usize, x: usize, xStride: usize, 
     value = v128.load32_splat(x2, 4);
     sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
     sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
-    x += 8;
-    x1 += 8;
-    x2 += 8;
-    w += 64;
-  }
-  while (x < end) {
-    let weights0 = v128.load(w, 0);
-    let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    weights0 = v128.load(w, 64);
+    weights1 = v128.load(w, 80);
+    value = v128.load32_splat(x, 8);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1, 8);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x2, 0);
+    value = v128.load32_splat(x2, 8);
+    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
+    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
+    weights0 = v128.load(w, 96);
+    weights1 = v128.load(w, 112);
+    value = v128.load32_splat(x, 12);
+    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
+    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
+    value = v128.load32_splat(x1, 12);
+    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
+    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
+    value = v128.load32_splat(x2, 12);
+    sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
+    sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
+    x += 16;
+    x1 += 16;
+    x2 += 16;
+    w += 128;
+  }
+  while (x < end) {
+    let weights0 = v128.load(w);
+    let weights1 = v128.load(w, 16);
+    let value = v128.load32_splat(x);
+    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
+    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
+    value = v128.load32_splat(x1);
+    sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
+    sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
+    value = v128.load32_splat(x2);
     sum20 = f32x4.add(sum20, f32x4.mul(value, weights0));
     sum21 = f32x4.add(sum21, f32x4.mul(value, weights1));
     x += 4;
@@ -190,16 +106,16 @@ export function tile2x16(out: usize, outStride: usize, x: usize, xStride: usize,
   const unrolledEnd = x + (<usize>(k & -2) << 2);
   const end = x + (<usize>k << 2);
   while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let weights2 = v128.load(w1, 0);
+    let weights2 = v128.load(w1);
     let weights3 = v128.load(w1, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     sum02 = f32x4.add(sum02, f32x4.mul(value, weights2));
     sum03 = f32x4.add(sum03, f32x4.mul(value, weights3));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
     sum12 = f32x4.add(sum12, f32x4.mul(value, weights2));
@@ -224,16 +140,16 @@ export function tile2x16(out: usize, outStride: usize, x: usize, xStride: usize,
     w1 += 64;
   }
   while (x < end) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let weights2 = v128.load(w1, 0);
+    let weights2 = v128.load(w1);
     let weights3 = v128.load(w1, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     sum02 = f32x4.add(sum02, f32x4.mul(value, weights2));
     sum03 = f32x4.add(sum03, f32x4.mul(value, weights3));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
     sum12 = f32x4.add(sum12, f32x4.mul(value, weights2));
@@ -260,12 +176,12 @@ export function tile2x8(out: usize, outStride: usize, x: usize, xStride: usize, 
   const unrolledEnd = x + (<usize>(k & -2) << 2);
   const end = x + (<usize>k << 2);
   while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
     weights0 = v128.load(w, 32);
@@ -281,12 +197,12 @@ export function tile2x8(out: usize, outStride: usize, x: usize, xStride: usize, 
     w += 64;
   }
   while (x < end) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    value = v128.load32_splat(x1, 0);
+    value = v128.load32_splat(x1);
     sum10 = f32x4.add(sum10, f32x4.mul(value, weights0));
     sum11 = f32x4.add(sum11, f32x4.mul(value, weights1));
     x += 4;
@@ -314,15 +230,15 @@ export function tile1x32(out: usize, outStride: usize, x: usize, xStride: usize,
   const unrolledEnd = x + (<usize>(k & -2) << 2);
   const end = x + (<usize>k << 2);
   while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let weights2 = v128.load(w1, 0);
+    let weights2 = v128.load(w1);
     let weights3 = v128.load(w1, 16);
-    let weights4 = v128.load(w2, 0);
+    let weights4 = v128.load(w2);
     let weights5 = v128.load(w2, 16);
-    let weights6 = v128.load(w3, 0);
+    let weights6 = v128.load(w3);
     let weights7 = v128.load(w3, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     sum02 = f32x4.add(sum02, f32x4.mul(value, weights2));
@@ -355,15 +271,15 @@ export function tile1x32(out: usize, outStride: usize, x: usize, xStride: usize,
     w3 += 64;
   }
   while (x < end) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let weights2 = v128.load(w1, 0);
+    let weights2 = v128.load(w1);
     let weights3 = v128.load(w1, 16);
-    let weights4 = v128.load(w2, 0);
+    let weights4 = v128.load(w2);
     let weights5 = v128.load(w2, 16);
-    let weights6 = v128.load(w3, 0);
+    let weights6 = v128.load(w3);
     let weights7 = v128.load(w3, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     sum02 = f32x4.add(sum02, f32x4.mul(value, weights2));
@@ -389,12 +305,12 @@ export function tile1x8(out: usize, outStride: usize, x: usize, xStride: usize, 
   const zero = f32x4.splat(0);
   let sum00 = zero;
   let sum01 = zero;
-  const unrolledEnd = x + (<usize>(k & -2) << 2);
+  const unrolledEnd = x + (<usize>(k & -4) << 2);
   const end = x + (<usize>k << 2);
   while (x < unrolledEnd) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     weights0 = v128.load(w, 32);
@@ -402,13 +318,23 @@ export function tile1x8(out: usize, outStride: usize, x: usize, xStride: usize, 
     value = v128.load32_splat(x, 4);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
-    x += 8;
-    w += 64;
+    weights0 = v128.load(w, 64);
+    weights1 = v128.load(w, 80);
+    value = v128.load32_splat(x, 8);
+    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
+    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
+    weights0 = v128.load(w, 96);
+    weights1 = v128.load(w, 112);
+    value = v128.load32_splat(x, 12);
+    sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
+    sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
+    x += 16;
+    w += 128;
   }
   while (x < end) {
-    let weights0 = v128.load(w, 0);
+    let weights0 = v128.load(w);
     let weights1 = v128.load(w, 16);
-    let value = v128.load32_splat(x, 0);
+    let value = v128.load32_splat(x);
     sum00 = f32x4.add(sum00, f32x4.mul(value, weights0));
     sum01 = f32x4.add(sum01, f32x4.mul(value, weights1));
     x += 4;

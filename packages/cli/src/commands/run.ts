@@ -1,0 +1,80 @@
+// `windtunnel run`: a scenario file in, a folder with the run out, and a summary on the screen.
+
+import path from "node:path";
+import type { Command } from "commander";
+import type { RunOptions, Scenario, Summary } from "@windtunnel/cluster";
+import { interruptible } from "../interruption.ts";
+import type { Screen } from "../screen.ts";
+import { collect, examples } from "../subcommand.ts";
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly placement?: string;
+  readonly out?: string;
+  readonly json?: true;
+  readonly allowOversubscription?: true;
+}
+
+export function configure(command: Command, screen: Screen): void {
+  command
+    .argument("<scenario>", "a scenario file, YAML or JSON")
+    .option(
+      "--set <path=value>",
+      "change a field; may be repeated; files are relative to the scenario",
+      collect,
+      [],
+    )
+    .option("--placement <placement>", "inline, threads:N, processes:N or processes:N:tcp; changes no result")
+    .option("--out <folder>", "where the run is written (default: runs/<name of the scenario>)")
+    .option("--json", "print summary.json and nothing else")
+    .option("--allow-oversubscription", "run also what does not fit the emulated GPUs' memory")
+    .addHelpText(
+      "after",
+      examples(
+        "windtunnel run packages/cli/examples/slow-parts.yaml --placement threads:2",
+        "windtunnel run my.yaml --set cluster.nodes=4 --out runs/four-nodes",
+      ),
+    )
+    .action(async (file: string, options: Options) => {
+      const { loadScenario } = await import("@windtunnel/cluster");
+      const scenario = loadScenario(file, settingsOf(options));
+      const folder = options.out ?? path.join("runs", scenario.name);
+      const summary = await runWithProgress(scenario, folder, screen);
+      if (options.json) {
+        screen.print(JSON.stringify(summary, undefined, 2));
+        return;
+      }
+      const { renderSummary } = await import("../report/summary-report.ts");
+      screen.print(renderSummary(scenario, summary, folder, screen.colours));
+    });
+}
+
+/** Runs a scenario into `folder`, with a progress bar, until it is done or a signal ends it. */
+export async function runWithProgress(scenario: Scenario, folder: string, screen: Screen): Promise<Summary> {
+  const { runScenario } = await import("@windtunnel/cluster");
+  const { prepareOutputFolder } = await import("../output-folder.ts");
+  const { createProgressDisplay } = await import("../report/progress.ts");
+  const outputFolder = prepareOutputFolder(folder);
+  const display = createProgressDisplay(screen, scenario.name);
+  try {
+    return await interruptible(screen, (signal) => {
+      signal.addEventListener("abort", () => display.stop());
+      const options: RunOptions = {
+        outputFolder,
+        signal,
+        onProgress: (progress) => display.update(progress),
+      };
+      return runScenario(scenario, options);
+    });
+  } finally {
+    display.stop();
+  }
+}
+
+function settingsOf({ set = [], placement, allowOversubscription }: Options): string[] {
+  return [
+    ...set,
+    ...(placement === undefined ? [] : [`placement=${JSON.stringify(placement)}`]),
+    ...(allowOversubscription ? ["allowOversubscription=true"] : []),
+  ];
+}

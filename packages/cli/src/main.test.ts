@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { createFakeScreen } from "./fake-screen.ts";
+import { runProgram } from "./main.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function windtunnel(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const screen = createFakeScreen();
+  const code = await runProgram(argv, screen);
+  return { code, out: screen.printed.join("\n"), err: screen.remarked.join("\n") };
+}
+
+function widestLine(text: string): number {
+  return Math.max(...text.split("\n").map((line) => line.length));
+}
+
+const COMMANDS = ["run", "start", "generate", "models", "bench", "schema"];
+
+describe("help", () => {
+  test("lists every subcommand and ends with 0", async () => {
+    const { code, out, err } = await windtunnel("--help");
+    expect([code, err]).toEqual([0, ""]);
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^ {2}${name} `, "m"));
+    expect(widestLine(out)).toBeLessThanOrEqual(80);
+  });
+
+  test.each(COMMANDS)("of %s has an example and --json, in 80 columns", async (name) => {
+    const { code, out } = await windtunnel(name, "--help");
+    expect(code).toBe(0);
+    expect(out).toContain(`$ windtunnel ${name}`);
+    expect(out).toContain("--json");
+    expect(widestLine(out)).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("wrong usage ends with 2 and one message on standard error", () => {
+  test.each([
+    [["rnu"], "Did you mean run?"],
+    [["run"], "missing required argument 'scenario'"],
+    [["run", "x.yaml", "--wrong"], "unknown option '--wrong'"],
+    [["run", "/nowhere/x.yaml"], "there is no such file"],
+    [["generate", "v3-tiny", "--prompt-ids", "1"], "--max-new-tokens"],
+    [["generate", "v3-tiny", "--prompt-ids", "", "--max-new-tokens", "1"], "whole numbers with commas"],
+    [["generate", "v3-tiny", "--prompt-ids", "1,a", "--max-new-tokens", "1"], "whole numbers with commas"],
+    [["generate", "v3-tiny", "--prompt-ids", "1", "--max-new-tokens", "0"], "a whole number of at least 1"],
+    [["generate", "v3-tiny", "--prompt-ids", "512", "--max-new-tokens", "1"], "0 to 511"],
+    [["generate", "deepseek-v3", "--prompt-ids", "1", "--max-new-tokens", "1"], "for timing only"],
+    [["generate", "/nowhere", "--prompt-ids", "1", "--max-new-tokens", "1"], "no folder /nowhere"],
+    [["bench", "mo"], "one of matmul, transport, events, moe"],
+    [["bench", "moe", "--ranks", "3"], "a divisor of the 256 experts"],
+    [["bench", "moe", "--placement", "thread:2"], "threads:N"],
+  ])("%j", async (argv, expected) => {
+    const { code, out, err } = await windtunnel(...argv);
+    expect(err).toContain(expected);
+    expect(err).not.toMatch(/^\s+at /m);
+    expect([code, out]).toEqual([2, ""]);
+  });
+
+  test("a wrong field is named, and the output folder is not made", async () => {
+    const file = path.join(folder, "wrong.yaml");
+    writeFileSync(file, "model: { preset: v3-tiny }\ncluster: { nodez: 1 }\n");
+    const { code, err } = await windtunnel("run", file, "--out", path.join(folder, "out"));
+    expect(code).toBe(2);
+    expect(err).toBe(
+      `error: ${file}: line 2: cluster.nodez: unknown field "nodez"; the nearest known name is "nodes"\n` +
+        "  allowed  nodes, gpusPerNode, fabric",
+    );
+  });
+
+  test("an output folder that is a file is refused", async () => {
+    const file = path.join(folder, "good.yaml");
+    writeFileSync(file, "model: { preset: v3-tiny }\n");
+    const { code, err } = await windtunnel("run", file, "--out", file);
+    expect([code, err]).toEqual([2, expect.stringContaining("can't be written: it is a file")]);
+    const inside = await windtunnel("run", file, "--out", path.join(file, "deeper"));
+    expect([inside.code, inside.err]).toEqual([2, expect.stringContaining("a part of its path is a file")]);
+  });
+});
+
+describe("models", () => {
+  test("prints sizes and memory in 80 columns, and everything as JSON", async () => {
+    const { code, out } = await windtunnel("models");
+    expect(code).toBe(0);
+    expect(out).toMatch(/v3-scale +8 \(1\) +256 +256 x 128 +8 +\S+ M +\d+ MB/);
+    expect(widestLine(out)).toBeLessThanOrEqual(80);
+    const presets = JSON.parse((await windtunnel("models", "--json")).out) as { name: string }[];
+    expect(presets.map((preset) => preset.name)).toContain("v3-scale");
+  });
+});
+
+describe("generate", () => {
+  const prompt = ["generate", "v3-tiny", "--prompt-ids", "1,2,3", "--max-new-tokens", "3"];
+
+  test("prints tokens, and with --json --logits the first logits too", async () => {
+    const { code, out } = await windtunnel(...prompt, "--json", "--logits");
+    const { tokens, logits } = JSON.parse(out) as { tokens: number[]; logits: number[] };
+    expect([code, tokens.length, logits.length]).toEqual([0, 3, 512]);
+    expect(logits.indexOf(Math.max(...logits))).toBe(tokens[0]);
+    expect((await windtunnel(...prompt)).out).toBe(tokens.join(" "));
+  });
+
+  test("draws other weights from another seed", async () => {
+    const [one, other] = [await windtunnel(...prompt), await windtunnel(...prompt, "--seed", "2")];
+    expect(one.out).not.toBe(other.out);
+  });
+});
+
+describe("schema", () => {
+  test("prints the JSON Schema", async () => {
+    const { out } = await windtunnel("schema");
+    expect(JSON.parse(out)).toMatchObject({ title: "Windtunnel scenario, version 1", required: ["model"] });
+  });
+});

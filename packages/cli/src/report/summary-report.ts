@@ -1,0 +1,203 @@
+// A run's summary for people: cluster, hosts, steps, communication, traffic, tokens, and where the files are.
+
+import path from "node:path";
+import { formatPlacement, type Scenario, type StepSummary, type Summary } from "@windtunnel/cluster";
+import type { Colours } from "../screen.ts";
+import { formatBytes, formatCount, formatFraction, formatMicroseconds, formatRanges } from "./format.ts";
+import { renderSection, renderTable, shorten } from "./table.ts";
+
+const HOSTS_SHOWN = 12;
+const REQUESTS_SHOWN = 3;
+const TOKENS_SHOWN = 12;
+
+export function renderSummary(
+  scenario: Scenario,
+  summary: Summary,
+  folder: string,
+  colours: Colours,
+): string {
+  return [
+    renderCluster(scenario, summary, colours),
+    renderHosts(summary, colours),
+    renderSteps(summary, colours),
+    renderCommunication(summary, colours),
+    renderTraffic(summary, colours),
+    renderTokens(summary, colours),
+    renderFiles([folder], colours),
+  ].join("\n\n");
+}
+
+export function renderCluster(scenario: Scenario, summary: Summary, colours: Colours): string {
+  const { model, timing, cluster, parallelism, run, placement } = scenario;
+  const { nodesPerLeaf, spinesPerPlane, network } = cluster.fabric;
+  const planeCount = summary.traffic.bytesByPlane.length;
+  const leaves = plural(Math.ceil(cluster.nodes / nodesPerLeaf), "leaf", "leaves");
+  const kvLength =
+    timing.kvLength === undefined ? "" : `, ${formatCount(timing.kvLength)} cached tokens a request`;
+  const rows = [
+    [
+      "cluster",
+      `${plural(cluster.nodes, "node")} of ${plural(cluster.gpusPerNode, "GPU")} (${nameOf(timing.gpu)})`,
+    ],
+    [
+      "fabric",
+      `${plural(planeCount, "plane")} of ${leaves} and ${plural(spinesPerPlane, "spine")} each, ${network}`,
+    ],
+    ["executed", "preset" in model ? `preset ${model.preset}` : `checkpoint ${nameOf(model.checkpoint)}`],
+    ["timed", `${timing.model === "executed" ? "as executed" : nameOf(timing.model)}${kvLength}`],
+    ["experts", `spread over ${plural(parallelism.expertParallel, "GPU")}`],
+    ["run", runOf(run)],
+    ["on the wire", `dispatch ${run.precision.dispatch}, combine ${run.precision.combine}`],
+    ["placement", formatPlacement(placement)],
+  ];
+  return renderSection(scenario.name, { aligns: ["left", "left"], rows: cut(rows, 64) }, colours);
+}
+
+export function renderSteps(summary: Summary, colours: Colours): string {
+  const { virtual } = summary;
+  const rows = (["prefill", "decode"] as const).flatMap((kind) => {
+    const steps = virtual.steps.filter((step) => step.kind === kind);
+    return steps.length === 0 ? [] : [stepRow(kind, steps)];
+  });
+  const latencies = [
+    ["virtual time", formatMicroseconds(virtual.totalUs)],
+    ["time to first token", optionalTime(virtual.timeToFirstTokenUs)],
+    ["time per output token", optionalTime(virtual.timePerOutputTokenUs)],
+    ["tokens per second per node", formatCount(virtual.tokensPerSecondPerNode)],
+  ];
+  const steps = renderSection(
+    "Steps, in virtual time",
+    {
+      head: ["kind", "steps", "mean", "shortest", "longest", "MoE layer"],
+      aligns: ["left", "right", "right", "right", "right", "right"],
+      rows,
+    },
+    colours,
+  );
+  return `${steps}\n\n${renderTable({ aligns: ["left", "right"], rows: latencies }, colours)}`;
+}
+
+export function renderCommunication(summary: Summary, colours: Colours): string {
+  const kinds = Object.entries(summary.communicationByStepKind);
+  const rows = [...(kinds.length > 1 ? kinds : []), ["all", summary.communication] as const].map(
+    ([kind, one]) => [
+      kind,
+      formatMicroseconds(one.totalUs),
+      formatMicroseconds(one.hiddenUs),
+      formatMicroseconds(one.exposedUs),
+      formatFraction(one.hiddenFraction),
+      formatMicroseconds(one.waitUs),
+      formatMicroseconds(one.exposedWaitUs),
+    ],
+  );
+  return renderSection(
+    "Communication, mean over GPUs",
+    {
+      head: ["steps", "total", "hidden", "exposed", "hidden part", "waiting", "exposed wait"],
+      aligns: ["left", "right", "right", "right", "right", "right", "right"],
+      rows,
+    },
+    colours,
+  );
+}
+
+/** Where the files of one or several runs are, and how to open them. */
+export function renderFiles(folders: readonly string[], colours: Colours): string {
+  const rows = [
+    ["summary", "summary.json"],
+    ["tokens", "tokens.jsonl"],
+    ["scenario", "scenario.json, with every default"],
+    ["timeline", "trace.perfetto.json: at https://ui.perfetto.dev, Open trace file"],
+    ["spans", "trace.otlp.jsonl; to send them to a backend as well, set"],
+    ["", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 before the run"],
+  ];
+  const shown = folders.map((folder) => path.relative(process.cwd(), folder) || ".");
+  return renderSection(`Files in ${shown.join(" and ")}`, { aligns: ["left", "left"], rows }, colours);
+}
+
+/** The first tokens of the first requests. */
+export function renderTokens(summary: Summary, colours: Colours): string {
+  const rows = summary.outputs.slice(0, REQUESTS_SHOWN).map(({ request, tokens }) => {
+    const more = tokens.length > TOKENS_SHOWN ? " …" : "";
+    return [`request ${request}`, `${tokens.slice(0, TOKENS_SHOWN).join(" ")}${more}`];
+  });
+  const rest = summary.outputs.length - rows.length;
+  if (rest > 0) rows.push([`and ${formatCount(rest)} more`, ""]);
+  return renderSection("New tokens", { aligns: ["left", "left"], rows: cut(rows, 60) }, colours);
+}
+
+function renderHosts(summary: Summary, colours: Colours): string {
+  const { hosts, wall } = summary;
+  const rows = hosts
+    .slice(0, HOSTS_SHOWN)
+    .map(({ kind, pid, gpus, planes }) => [kind, String(pid), formatRanges(gpus), formatRanges(planes)]);
+  if (hosts.length > HOSTS_SHOWN) rows.push([`and ${hosts.length - HOSTS_SHOWN} more`, "", "", ""]);
+  const table = renderSection(
+    "Hosts",
+    {
+      head: ["kind", "process", "GPUs", "planes"],
+      aligns: ["left", "right", "left", "left"],
+      rows: cut(rows, 24),
+    },
+    colours,
+  );
+  const work =
+    `  ${formatCount(wall.events)} events in ${wall.seconds.toFixed(2)} s (${formatCount(wall.eventsPerSecond)}/s), ` +
+    `${formatCount(wall.syncRounds)} rounds\n  ${formatCount(wall.frames)} frames of ` +
+    `${formatBytes(wall.frameBytes)} between hosts, at most ${formatBytes(wall.peakRssBytes)} of memory`;
+  return `${table}\n${work}`;
+}
+
+function renderTraffic(summary: Summary, colours: Colours): string {
+  const { nvlinkBytes, rdmaBytes, bytesByPlane, messages } = summary.traffic;
+  const rows = [
+    ["messages", formatCount(messages)],
+    ["over NVLink", formatBytes(nvlinkBytes)],
+    ["over planes", formatBytes(rdmaBytes)],
+  ];
+  if (bytesByPlane.length > 0) {
+    const [least, most] = [Math.min(...bytesByPlane), Math.max(...bytesByPlane)];
+    rows.push(["per plane", `${formatBytes(least)} to ${formatBytes(most)}`]);
+  }
+  return renderSection("Traffic of the timed model", { aligns: ["left", "left"], rows }, colours);
+}
+
+function stepRow(kind: string, steps: readonly StepSummary[]): string[] {
+  const times = steps.map((step) => step.us);
+  return [
+    kind,
+    String(steps.length),
+    formatMicroseconds(mean(times)),
+    formatMicroseconds(Math.min(...times)),
+    formatMicroseconds(Math.max(...times)),
+    formatMicroseconds(mean(steps.map((step) => step.layerUs))),
+  ];
+}
+
+function runOf(run: Scenario["run"]): string {
+  const prefill = `prefill ${run.prefill.schedule}, ${run.prefill.dispatch}`;
+  const decode = `decode ${run.decode.schedule}, ${run.decode.dispatch}`;
+  if (run.phase === "generate") return `${prefill}; ${decode}`;
+  return run.phase === "prefill" ? prefill : decode;
+}
+
+function optionalTime(us: number | null): string {
+  return us === null ? "–" : formatMicroseconds(us);
+}
+
+/** A profile or a model by its name; a file by its last part. */
+function nameOf(reference: string): string {
+  return path.basename(reference);
+}
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
+function cut(rows: readonly (readonly string[])[], width: number): string[][] {
+  return rows.map((row) => row.map((cell) => shorten(cell, width)));
+}
+
+export function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,34 @@
+// What a command may say, and where: results to standard output, progress and errors to standard error.
+// Colours and progress bars exist only on terminals. Commands never touch `process.stdout` themselves.
+
+import process from "node:process";
+import { isatty } from "node:tty";
+import pc from "picocolors";
+
+export type Colours = ReturnType<typeof pc.createColors>;
+
+export interface Screen {
+  /** Writes a result, and a line break after it. */
+  readonly print: (text: string) => void;
+  /** Writes a remark or an error, and a line break after it. */
+  readonly remark: (text: string) => void;
+  /** For results. */
+  readonly colours: Colours;
+  /** For remarks and errors. */
+  readonly remarkColours: Colours;
+  /** Where a progress bar may be drawn; missing where nobody watches. */
+  readonly progressStream?: NodeJS.WriteStream;
+}
+
+/** The process's own terminal, or whatever it is redirected to. */
+export function processScreen(): Screen {
+  const { stdout, stderr, env } = process;
+  const wantsColour = env["NO_COLOR"] === undefined && env["TERM"] !== "dumb";
+  return {
+    print: (text) => void stdout.write(`${text}\n`),
+    remark: (text) => void stderr.write(`${text}\n`),
+    colours: pc.createColors(wantsColour && isatty(1)),
+    remarkColours: pc.createColors(wantsColour && isatty(2)),
+    ...(isatty(2) ? { progressStream: stderr } : {}),
+  };
+}

@@ -1,0 +1,10 @@
+export { type Plan, type PlannedRequest, type StepKind, type StepReport } from "./plan.ts";
+export { rankProgram } from "./rank-program.ts";
+export { rowBufferBytes } from "./micro-batch-math.ts";
+export { type ExecutedModel, type RankSetup, type StepStyle, type TimedModel } from "./rank-setup.ts";
+export { type Schedule } from "./schedule.ts";
+export { fiveStage } from "./schedules/five-stage.ts";
+export { sequential } from "./schedules/sequential.ts";
+export { type RequestOutcome, Scheduler, type SchedulerOptions, type StepOutcome } from "./scheduler.ts";
+export { mapLayers, type TimedLayer } from "./timed-layers.ts";
+export { type DrawnWorkload, drawRequests, spreadRequests, type WorkloadRequest } from "./workload.ts";

@@ -1,0 +1,194 @@
+// The real arithmetic of a micro-batch: its rows of the residual stream, and what an executed layer does to them.
+// It knows no time. Everything that must outlive a wait lies in the rank's row buffers; the rest is scratch.
+
+import { defined, invariant, type Payload } from "@windtunnel/base";
+import { type ArrivedRows, combine, packDispatch, runExperts } from "@windtunnel/expert";
+import {
+  attentionCore,
+  type AttentionBatch,
+  feedForwardInput,
+  gateTokens,
+  type LayerWeights,
+  mlpForward,
+  type MoeWeights,
+  projectAttention,
+  type WirePrecision,
+} from "@windtunnel/model";
+import { type DispatchLayout, type ExpertPlacement, layoutDispatch } from "@windtunnel/router";
+import { rowsOf, type Tensor } from "@windtunnel/tensor";
+import type { ExecutedModel } from "./rank-setup.ts";
+
+/** Rows of a rank that live through a step: [maxRows, …] each. */
+export interface RowBuffers {
+  /** The residual stream. */
+  readonly x: Tensor;
+  /** What gate, experts and shared experts see. */
+  readonly normed: Tensor;
+  readonly queries: Tensor;
+  /** The sum of the routed experts' outputs, and the shared experts' output. */
+  readonly routed: Tensor;
+  readonly shared: Tensor;
+}
+
+export function createRowBuffers(executed: ExecutedModel, maxRows: number): RowBuffers {
+  const { config, memory } = executed;
+  const querySize = config.headCount * (config.nopeSize + config.ropeSize);
+  const rows = (size: number): Tensor => memory.tensor([maxRows, size]);
+  return {
+    x: rows(config.hiddenSize),
+    normed: rows(config.hiddenSize),
+    queries: rows(querySize),
+    routed: rows(config.hiddenSize),
+    shared: rows(config.hiddenSize),
+  };
+}
+
+/** Bytes of a rank's row buffers. */
+export function rowBufferBytes(config: ExecutedModel["config"], maxRows: number): number {
+  const floats = 4 * config.hiddenSize + config.headCount * (config.nopeSize + config.ropeSize);
+  return 4 * maxRows * floats + 1024;
+}
+
+/** Which experts a layer's tokens chose; kept for the timed layers that take the same routing. */
+export interface Routing {
+  readonly layout: DispatchLayout;
+  /** [tokens, choices] */
+  readonly weights: Float32Array;
+}
+
+export class MicroBatchMath {
+  readonly rowCount: number;
+  readonly #executed: ExecutedModel;
+  readonly #placement: ExpertPlacement;
+  readonly #wire: WirePrecision;
+  readonly #batch: AttentionBatch;
+  readonly #buffers: RowBuffers;
+  readonly #routings = new Map<number, Routing>();
+
+  /** Rows [firstRow, firstRow + batch.rowCount) of the buffers. */
+  constructor(options: {
+    readonly executed: ExecutedModel;
+    readonly placement: ExpertPlacement;
+    readonly wire: WirePrecision;
+    readonly batch: AttentionBatch;
+    readonly buffers: RowBuffers;
+    readonly firstRow: number;
+  }) {
+    const { executed, placement, wire, batch, buffers, firstRow } = options;
+    this.#executed = executed;
+    this.#placement = placement;
+    this.#wire = wire;
+    this.#batch = batch;
+    this.rowCount = batch.rowCount;
+    const own = (rows: Tensor): Tensor => rowsOf(rows, firstRow, firstRow + batch.rowCount);
+    this.#buffers = {
+      x: own(buffers.x),
+      normed: own(buffers.normed),
+      queries: own(buffers.queries),
+      routed: own(buffers.routed),
+      shared: own(buffers.shared),
+    };
+  }
+
+  get x(): Tensor {
+    return this.#buffers.x;
+  }
+
+  /** The routing of an executed layer in this step. */
+  routingOf(layer: number): Routing {
+    return defined(this.#routings.get(layer), `the routing of layer ${layer}`);
+  }
+
+  attention0(layer: number): void {
+    const { context } = this.#executed;
+    const { x, queries } = this.#buffers;
+    const weights = this.#weightsOf(layer).attention;
+    context.arena.scope(() => {
+      queries.data.set(projectAttention(context, { layer, weights }, x, this.#batch).data);
+    });
+  }
+
+  /** The core, the residual, and for an MoE layer the gate. */
+  attention1(layer: number): void {
+    const { context } = this.#executed;
+    const { x, queries, normed } = this.#buffers;
+    const weights = this.#weightsOf(layer);
+    context.arena.scope(() => {
+      context.kernels.add(
+        x,
+        attentionCore(context, { layer, weights: weights.attention }, queries, this.#batch),
+      );
+    });
+    if (weights.feedForward.kind === "dense") return;
+    const { gate } = weights.feedForward;
+    context.arena.scope(() => {
+      normed.data.set(feedForwardInput(context, weights, x).data);
+      const choices = gateTokens(context, gate, normed);
+      const { expertsPerToken } = context.config;
+      const layout = layoutDispatch(choices.indices, this.rowCount, expertsPerToken, this.#placement);
+      this.#routings.set(layer, { layout, weights: choices.weights.slice() });
+    });
+  }
+
+  dense(layer: number): void {
+    const { context } = this.#executed;
+    const { x } = this.#buffers;
+    const weights = this.#weightsOf(layer);
+    const { feedForward } = weights;
+    invariant(feedForward.kind === "dense", `layer ${layer} is dense`);
+    context.arena.scope(() => {
+      context.kernels.add(x, mlpForward(context, feedForward.mlp, feedForwardInput(context, weights, x)));
+    });
+    context.kernels.checkFinite(x, `the residual stream after layer ${layer}`);
+  }
+
+  /** Rows for each rank of the unit. */
+  dispatch(layer: number): Payload[] {
+    const { context } = this.#executed;
+    const { layout } = this.routingOf(layer);
+    return packDispatch(context, this.#buffers.normed, layout, this.#placement, this.#wire.dispatch);
+  }
+
+  /** Outputs of this rank's experts for each rank of the unit. */
+  experts(layer: number, unitRank: number, arrived: readonly ArrivedRows[]): Payload[] {
+    const { expertsPerRank } = this.#placement;
+    const first = unitRank * expertsPerRank;
+    const experts = this.#moeWeights(layer).experts.slice(first, first + expertsPerRank);
+    const held = experts.map((expert, index) =>
+      defined(expert ?? undefined, `expert ${first + index} of layer ${layer}`),
+    );
+    return runExperts(this.#executed.context, held, arrived, this.#wire);
+  }
+
+  combine(layer: number, returned: readonly Payload[]): void {
+    const { layout, weights } = this.routingOf(layer);
+    combine(this.#executed.context, this.#buffers.routed, weights, layout, returned, this.#wire.combine);
+  }
+
+  shared(layer: number): void {
+    const { context } = this.#executed;
+    const { shared, normed } = this.#buffers;
+    const weights = this.#moeWeights(layer).shared;
+    if (weights === null) return;
+    context.arena.scope(() => shared.data.set(mlpForward(context, weights, normed).data));
+  }
+
+  /** Routed and shared outputs go to the residual stream: x ← x + (routed + shared). */
+  finish(layer: number): void {
+    const { kernels } = this.#executed.context;
+    const { x, routed, shared } = this.#buffers;
+    if (this.#moeWeights(layer).shared !== null) kernels.add(routed, shared);
+    kernels.add(x, routed);
+    kernels.checkFinite(x, `the residual stream after layer ${layer}`);
+  }
+
+  #weightsOf(layer: number): LayerWeights {
+    return defined(this.#executed.weights.layers[layer], `the weights of layer ${layer}`);
+  }
+
+  #moeWeights(layer: number): MoeWeights {
+    const { feedForward } = this.#weightsOf(layer);
+    invariant(feedForward.kind === "moe", `layer ${layer} has experts`);
+    return feedForward;
+  }
+}

@@ -1,0 +1,47 @@
+// What a rank's program stands on: its GPU, its unit, the timed model, and the executed one with its weights.
+
+import type { Gpu, WeightPrecision } from "@windtunnel/gpu";
+import type { DispatchPattern } from "@windtunnel/expert";
+import type { LayerContext, ModelConfig, ModelWeights, WirePrecision } from "@windtunnel/model";
+import type { ExpertPlacement } from "@windtunnel/router";
+import type { TensorMemory } from "@windtunnel/tensor";
+import type { StepKind } from "./plan.ts";
+import type { Schedule } from "./schedule.ts";
+import type { TimedLayer } from "./timed-layers.ts";
+
+/** The small real model, as one rank sees it. Context and weights are shared by the ranks of a thread. */
+export interface ExecutedModel {
+  readonly config: ModelConfig;
+  readonly weights: ModelWeights;
+  readonly context: LayerContext;
+  readonly memory: TensorMemory;
+  /** For cached positions whose contents are drawn. */
+  readonly seed: number;
+}
+
+export interface TimedModel {
+  readonly config: ModelConfig;
+  readonly layers: readonly TimedLayer[];
+  readonly weightPrecision: WeightPrecision;
+  /** Cached positions that every decoding request is priced with; undefined: as many as it has. */
+  readonly cachedPositions: number | undefined;
+}
+
+export interface StepStyle {
+  readonly schedule: Schedule;
+  readonly pattern: DispatchPattern;
+}
+
+export interface RankSetup {
+  readonly gpu: Gpu;
+  readonly rank: number;
+  /** Ranks of the expert-parallel unit, ascending; this rank is one of them. */
+  readonly unitRanks: readonly number[];
+  readonly placement: ExpertPlacement;
+  readonly timed: TimedModel;
+  readonly executed: ExecutedModel;
+  readonly wire: WirePrecision;
+  readonly styles: Readonly<Record<StepKind, StepStyle>>;
+  /** Rows that the rank ever has in a step. */
+  readonly maxRows: number;
+}

@@ -1,0 +1,24 @@
+// One micro-batch, one operation after the other: every exchange is waited for at once. The baseline.
+
+import type { Program } from "@windtunnel/virtual-time";
+import type { MoeSteps, Schedule } from "../schedule.ts";
+
+export const sequential: Schedule = {
+  name: "sequential",
+  kinds: ["prefill", "decode"],
+  microBatchCount: 1,
+  overlaps: false,
+  *moeLayers({ layers, microBatches }: MoeSteps): Program {
+    const [all] = microBatches;
+    for (const layer of layers) {
+      all!.attention0(layer);
+      all!.attention1(layer);
+      all!.sendDispatch(layer);
+      yield* all!.receiveDispatch(layer);
+      all!.mlp(layer);
+      all!.sendCombine(layer);
+      yield* all!.receiveCombine(layer);
+      all!.shared(layer);
+    }
+  },
+};

@@ -1,0 +1,1 @@
+export { benchMatmul, type MatmulBenchRow } from "./matmul.ts";
