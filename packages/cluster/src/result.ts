@@ -64,6 +64,8 @@ export interface Summary {
     readonly frameBytes: number;
     readonly peakRssBytes: number;
   };
+  /** What went wrong without touching the result, such as a trace receiver that did not answer. */
+  readonly warnings: readonly string[];
 }
 
 export interface HostSummary {
@@ -87,6 +89,8 @@ export interface RunProgress {
 export interface RunOptions {
   /** The folder that the run is written to; made when it isn't there. */
   readonly outputFolder: string;
+  /** Writes every event of every host to the output folder, to compare two runs. */
+  readonly eventLog?: boolean;
   readonly onProgress?: (progress: RunProgress) => void;
   /** Ends the run: everything goes down and the promise rejects. */
   readonly signal?: AbortSignal;

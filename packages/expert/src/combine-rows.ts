@@ -10,18 +10,16 @@ import {
   quantizeForWire,
   type WirePrecision,
   wireRowBytes,
+  type WireRows,
 } from "@windtunnel/model";
 import type { DispatchLayout } from "@windtunnel/router";
-import { rowsOf, type Tensor } from "@windtunnel/tensor";
-import {
-  type ArrivedRows,
-  bytesOf,
-  forEachArrivedRow,
-  groupArrived,
-  unpackDispatch,
-} from "./dispatch-rows.ts";
+import type { Tensor } from "@windtunnel/tensor";
+import { type ArrivedRows, bytesOf, checkArrived, groupArrived, unpackDispatch } from "./dispatch-rows.ts";
 
 type ExpertContext = Pick<LayerContext, "config" | "kernels" | "arena">;
+
+/** Rows at once through the experts: bounds the scratch space, changes no bit. */
+export const EXPERT_PIECE_ROWS = 2048;
 
 /**
  * Runs a rank's experts over what arrived from every source (by the unit's ranks) and packs their outputs, one payload
@@ -35,81 +33,43 @@ export function runExperts(
 ): Payload[] {
   const size = context.config.hiddenSize;
   const rowBytes = wireRowBytes(wire.combine, size);
+  checkArrived(arrived, size, wire.dispatch);
   const groups = groupArrived(arrived, experts.length);
-  const rows = groups.rowOffsets.at(-1)!;
-  return context.arena.scope(() => {
-    const outputs = outputCodes(context, rows, size, wire.combine);
-    context.arena.scope(() => {
-      const input = unpackDispatch(context, arrived, groups, size, wire.dispatch);
-      const x = context.arena.tensor([rows, size]);
-      dequantizeFromWire(context, x, input);
-      forEachPiece(groups.rowOffsets, (first, end, rowOffsets) => {
-        context.arena.scope(() => {
-          const offsets = context.arena.integers(rowOffsets.length);
-          offsets.set(rowOffsets);
-          const out = expertForward(context, experts, offsets, rowsOf(x, first, end));
-          outputs.write(first, out);
-        });
-      });
-    });
-    const payloads = arrived.map(({ counts }) => {
-      const count = counts.reduce((sum, rowsOfExpert) => sum + rowsOfExpert, 0);
-      return new Payload(new Uint8Array(count * rowBytes));
-    });
-    forEachArrivedRow(arrived, groups, (source, at, row) => {
-      payloads[source]!.bytes.set(
-        outputs.bytes.subarray(row * rowBytes, (row + 1) * rowBytes),
-        at * rowBytes,
-      );
-    });
-    return payloads;
+  const payloads = arrived.map(({ counts }) => {
+    const rows = counts.reduce((sum, count) => sum + count, 0);
+    return new Payload(new Uint8Array(rows * rowBytes));
   });
-}
-
-/** Rows at once through the experts: bounds the scratch space, changes no bit. */
-export const EXPERT_PIECE_ROWS = 2048;
-
-/** Pieces of consecutive rows, each with offsets of every expert's rows inside it. */
-function forEachPiece(
-  rowOffsets: Int32Array,
-  visit: (first: number, end: number, pieceOffsets: Int32Array) => void,
-): void {
-  const rows = rowOffsets.at(-1)!;
+  const rows = groups.sourceOfRow.length;
   for (let first = 0; first < rows; first += EXPERT_PIECE_ROWS) {
     const end = Math.min(rows, first + EXPERT_PIECE_ROWS);
-    visit(
-      first,
-      end,
-      rowOffsets.map((offset) => Math.min(Math.max(offset, first), end) - first),
-    );
+    context.arena.scope(() => {
+      const x = context.arena.tensor([end - first, size]);
+      dequantizeFromWire(
+        context,
+        x,
+        unpackDispatch(context, arrived, groups, { first, end }, size, wire.dispatch),
+      );
+      const offsets = context.arena.integers(groups.rowOffsets.length);
+      for (const [index, offset] of groups.rowOffsets.entries()) {
+        offsets[index] = Math.min(Math.max(offset, first), end) - first;
+      }
+      const codes = codesOf(
+        quantizeForWire(context, wire.combine, expertForward(context, experts, offsets, x)),
+      );
+      for (let row = first; row < end; row++) {
+        const { bytes } = payloads[groups.sourceOfRow[row]!]!;
+        const from = (row - first) * rowBytes;
+        bytes.set(codes.subarray(from, from + rowBytes), groups.placeOfRow[row]! * rowBytes);
+      }
+    });
   }
+  return payloads;
 }
 
-interface OutputCodes {
-  readonly bytes: Uint8Array;
-  write(firstRow: number, rows: Tensor): void;
-}
-
-/** All outputs in the wire's form, filled piece by piece. */
-function outputCodes(
-  context: ExpertContext,
-  rows: number,
-  size: number,
-  precision: WirePrecision["combine"],
-): OutputCodes {
-  if (precision === "f32") {
-    const { data } = context.arena.tensor([rows, size]);
-    return { bytes: bytesOf(data), write: (firstRow, piece) => data.set(piece.data, firstRow * size) };
-  }
-  const codes = context.arena.halves(rows * size);
-  return {
-    bytes: bytesOf(codes),
-    write: (firstRow, piece) => {
-      const wire = quantizeForWire(context, precision, piece);
-      invariant(wire.precision === "bf16", "outputs go back as BF16 or F32");
-      codes.set(wire.codes, firstRow * size);
-    },
-  };
+/** Outputs go back as BF16 or F32: their codes as bytes. */
+function codesOf(wire: WireRows): Uint8Array {
+  invariant(wire.precision !== "fp8", "outputs go back as BF16 or F32");
+  return bytesOf(wire.precision === "f32" ? wire.rows.data : wire.codes);
 }
 
 /**

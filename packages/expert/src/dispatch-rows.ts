@@ -75,52 +75,43 @@ function columnsOf(wire: WireRows, size: number): Column[] {
   }
 }
 
-/** Where one row of a source lies among the owner's rows grouped by expert. */
-export interface RowGroups {
-  /** [experts + 1] over all sources. */
+/** Rows from all sources, grouped by expert and inside an expert by source. */
+export interface GroupedRows {
+  /** [experts + 1] */
   readonly rowOffsets: Int32Array;
-  /** By source: the group row of its first row for each expert; rows of one expert and source lie side by side. */
-  readonly firstRowBySource: readonly Int32Array[];
+  /** By row: which source it came from, and how many rows of that source's message stand before it. */
+  readonly sourceOfRow: Int32Array;
+  readonly placeOfRow: Int32Array;
 }
 
-export function groupArrived(arrived: readonly ArrivedRows[], expertCount: number): RowGroups {
+export function groupArrived(arrived: readonly ArrivedRows[], expertCount: number): GroupedRows {
   const rowOffsets = new Int32Array(expertCount + 1);
-  const firstRowBySource = arrived.map(() => new Int32Array(expertCount));
-  let row = 0;
   for (let expert = 0; expert < expertCount; expert++) {
-    for (const [source, { counts }] of arrived.entries()) {
-      firstRowBySource[source]![expert] = row;
-      row += counts[expert]!;
-    }
-    rowOffsets[expert + 1] = row;
+    rowOffsets[expert + 1] = arrived.reduce((sum, { counts }) => sum + counts[expert]!, rowOffsets[expert]!);
   }
-  return { rowOffsets, firstRowBySource };
-}
-
-/** Visits each source's rows in the order of its message: `at` counts them, `row` is the row in the groups. */
-export function forEachArrivedRow(
-  arrived: readonly ArrivedRows[],
-  groups: RowGroups,
-  visit: (source: number, at: number, row: number) => void,
-): void {
+  const rows = rowOffsets[expertCount]!;
+  const sourceOfRow = new Int32Array(rows);
+  const placeOfRow = new Int32Array(rows);
+  const next = rowOffsets.slice();
   for (const [source, { counts }] of arrived.entries()) {
-    let at = 0;
-    for (const [expert, count] of counts.entries()) {
-      const first = groups.firstRowBySource[source]![expert]!;
-      for (let i = 0; i < count; i++) visit(source, at++, first + i);
+    let place = 0;
+    for (let expert = 0; expert < expertCount; expert++) {
+      for (let i = 0; i < counts[expert]!; i++) {
+        const row = next[expert]!++;
+        sourceOfRow[row] = source;
+        placeOfRow[row] = place++;
+      }
     }
   }
+  return { rowOffsets, sourceOfRow, placeOfRow };
 }
 
-/** Codes of rows from all sources, grouped by expert, in the arena. */
-export function unpackDispatch(
-  context: RowContext,
+/** Refuses payloads that do not hold what their counts say. */
+export function checkArrived(
   arrived: readonly ArrivedRows[],
-  groups: RowGroups,
   size: number,
   precision: WirePrecision["dispatch"],
-): WireRows {
-  const rows = groups.rowOffsets.at(-1)!;
+): void {
   const rowBytes = ROW_HEADER_BYTES + wireRowBytes(precision, size);
   for (const { counts, payload } of arrived) {
     const expected = counts.reduce((sum, count) => sum + count, 0) * rowBytes;
@@ -129,16 +120,28 @@ export function unpackDispatch(
       `${payload.bytes.byteLength} bytes of rows instead of ${expected}`,
     );
   }
-  const wire = emptyRows(context, rows, size, precision);
+}
+
+/** The codes of rows [first, end) of the groups, in the arena. */
+export function unpackDispatch(
+  context: RowContext,
+  arrived: readonly ArrivedRows[],
+  groups: GroupedRows,
+  piece: { readonly first: number; readonly end: number },
+  size: number,
+  precision: WirePrecision["dispatch"],
+): WireRows {
+  const rowBytes = ROW_HEADER_BYTES + wireRowBytes(precision, size);
+  const wire = emptyRows(context, piece.end - piece.first, size, precision);
   const columns = columnsOf(wire, size);
-  forEachArrivedRow(arrived, groups, (source, at, row) => {
-    const { bytes } = arrived[source]!.payload;
-    let column = at * rowBytes + ROW_HEADER_BYTES;
+  for (let row = piece.first; row < piece.end; row++) {
+    const { bytes } = arrived[groups.sourceOfRow[row]!]!.payload;
+    let column = groups.placeOfRow[row]! * rowBytes + ROW_HEADER_BYTES;
     for (const { data, bytesPerRow } of columns) {
-      data.set(bytes.subarray(column, column + bytesPerRow), row * bytesPerRow);
+      data.set(bytes.subarray(column, column + bytesPerRow), (row - piece.first) * bytesPerRow);
       column += bytesPerRow;
     }
-  });
+  }
   return wire;
 }
 

@@ -24,5 +24,5 @@ export {
   WEIGHT_BYTES,
   type WeightPrecision,
 } from "./kernel-costs.ts";
-export { createNvlinkDomain, NVLINK_END_LATENCY } from "./nvlink-domain.ts";
+export { createNvlinkDomain, NVLINK_END_LATENCY, NVLINK_LINK_LATENCY } from "./nvlink-domain.ts";
 export { type Dependency, type Scheduled, Streams } from "./streams.ts";

@@ -6,7 +6,7 @@ import { type Duration, microseconds } from "@windtunnel/base";
 import { createSwitch, type Topology } from "@windtunnel/network-plane";
 
 export const NVLINK_END_LATENCY: Duration = microseconds(1);
-const NVLINK_LINK_LATENCY = microseconds(0.665);
+export const NVLINK_LINK_LATENCY: Duration = microseconds(0.665);
 
 export function createNvlinkDomain(node: number, gpusPerNode: number, bytesPerSecond: number): Topology {
   const ports = Array.from({ length: gpusPerNode }, (_, gpu) => `gpu ${gpu}`);

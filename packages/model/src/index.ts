@@ -37,6 +37,7 @@ export {
   checkPrompt,
   type Generation,
   type GenerationObserver,
+  layerScratchBytes,
   loadReference,
   ReferenceModel,
   type ReferenceOptions,

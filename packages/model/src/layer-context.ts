@@ -17,10 +17,12 @@ export function stridedRows(
   tensor: Tensor,
   place: { readonly offset: number; readonly stride: number; readonly rows: number },
 ): StridedRows {
+  // No rows begin nowhere: an offset would point behind the tensor.
+  const offset = place.rows === 0 ? 0 : place.offset;
   return {
     rows: place.rows,
     stride: place.stride,
-    address: tensor.address + place.offset * Float32Array.BYTES_PER_ELEMENT,
-    data: tensor.data.subarray(place.offset),
+    address: tensor.address + offset * Float32Array.BYTES_PER_ELEMENT,
+    data: tensor.data.subarray(offset),
   };
 }

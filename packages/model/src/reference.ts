@@ -209,11 +209,18 @@ export function referenceScratchBytes(config: ModelConfig, positionCount: number
   const rows = Math.min(positionCount, PROMPT_PIECE_ROWS);
   const floatBytes = Float32Array.BYTES_PER_ELEMENT;
   const resident = kvCacheBytes(config, positionCount) + positionCount * config.ropeSize * floatBytes;
-  const working =
-    rows * config.hiddenSize +
-    Math.max(attentionFloats(config, rows, positionCount), moeFloats(config, rows));
   // Every tensor may lose 63 bytes to alignment, and there are a few for each layer.
-  return resident + (working + config.vocabularySize) * floatBytes + 65_536 + 64 * config.layerCount;
+  return resident + layerScratchBytes(config, rows, positionCount) + 65_536 + 64 * config.layerCount;
+}
+
+/**
+ * Scratch space of any layer function, and of the head, over `rows` rows whose requests have up to `positionCount`
+ * positions: an upper bound.
+ */
+export function layerScratchBytes(config: ModelConfig, rows: number, positionCount: number): number {
+  const layer = Math.max(attentionFloats(config, rows, positionCount), moeFloats(config, rows));
+  const head = rows * (config.vocabularySize + 2 * config.hiddenSize);
+  return (rows * config.hiddenSize + Math.max(layer, head)) * Float32Array.BYTES_PER_ELEMENT;
 }
 
 function attentionFloats(config: ModelConfig, rows: number, positionCount: number): number {

@@ -14,7 +14,7 @@ import {
 } from "@windtunnel/expert";
 import type { Completion, CostSequence, Dependency, Gpu, Operation, Received } from "@windtunnel/gpu";
 import { countsForRank } from "@windtunnel/router";
-import type { Phase, SpanName } from "@windtunnel/trace";
+import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import { exchangeNumber } from "./exchange-number.ts";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
@@ -41,6 +41,8 @@ export interface MicroBatchOptions {
   readonly load: AttentionLoad;
   /** SMs that computing kernels take. */
   readonly sms: number;
+  /** Where the pattern's kernels run. */
+  readonly exchangeStream: StreamName;
   /** What the first operation waits for. */
   readonly after: Dependency;
 }
@@ -84,6 +86,11 @@ export class MicroBatch {
   /** What must be complete before the residual stream is read. */
   get residual(): readonly Dependency[] {
     return this.#residual;
+  }
+
+  /** Begins when all of these are done with the residual stream. */
+  follow(others: readonly MicroBatch[]): void {
+    this.#residual = others.flatMap((other) => other.residual);
   }
 
   /** ATTN-0: everything before the attention core. */
@@ -250,7 +257,8 @@ export class MicroBatch {
     cost: CostSequence,
     dependsOn: readonly Dependency[],
   ): Completion {
-    const { stream, sms } = this.#options.pattern;
+    const { sms } = this.#options.pattern;
+    const stream = this.#options.exchangeStream;
     const operation: Operation = { name, place: this.#place(layer), cost, stream, dependsOn };
     return this.#gpu.compute(sms === null ? operation : { ...operation, sms });
   }
@@ -280,12 +288,12 @@ export class MicroBatch {
   }
 
   *#receive(phase: Phase, layer: TimedLayer, quiet: Duration): Program<Received> {
-    const { setup, pattern, index } = this.#options;
+    const { setup, exchangeStream, index } = this.#options;
     return yield* this.#gpu.receive({
       exchange: this.#exchange(phase, layer),
       sources: setup.unitRanks.filter((rank) => rank !== setup.rank),
       what: `${phase} of layer ${layer.layer}, micro-batch ${index}, step ${this.#options.step}`,
-      stream: pattern.stream,
+      stream: exchangeStream,
       quiet,
     });
   }

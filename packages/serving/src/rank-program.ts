@@ -64,14 +64,11 @@ function* runStep(run: StepRun): Program<StepReport> {
   invariant(schedule.kinds.includes(plan.kind), `${schedule.name} does not ${plan.kind}`);
   const tokens = plan.requests.flatMap((request) => request.tokens);
   invariant(tokens.length <= setup.maxRows, `${tokens.length} rows in a step, room for ${setup.maxRows}`);
-  const whole = createMicroBatch(run, plan.requests, {
-    index: 0,
-    firstRow: 0,
-    after: { at: startedAt, cause: { kind: "plan" } },
-  });
+  const whole = createMicroBatch(run, plan.requests, { index: 0, firstRow: 0 });
   executed.context.arena.scope(() => {
     whole.math.x.data.set(embed(executed.context, executed.weights, tokens).data);
   });
+  const microBatches = schedule.microBatchCount === 1 ? [whole] : halve(run);
   const moeLayers = timed.layers.filter(({ kind }) => kind === "moe");
   for (const layer of timed.layers) {
     if (layer.kind !== "dense") continue;
@@ -79,7 +76,7 @@ function* runStep(run: StepRun): Program<StepReport> {
     whole.attention1(layer);
     whole.dense(layer);
   }
-  const microBatches = schedule.microBatchCount === 1 ? [whole] : halve(run, whole);
+  for (const microBatch of microBatches) microBatch.follow([whole]);
   yield* schedule.moeLayers({ layers: moeLayers, microBatches });
   const newTokens = sampleTokens(run, buffers.x);
   const place = { step: plan.step, layer: -1, microBatch: -1 };
@@ -96,28 +93,23 @@ function* runStep(run: StepRun): Program<StepReport> {
 }
 
 /** Two micro-batches of half the requests each, over the same rows. */
-function halve(run: StepRun, whole: MicroBatch): MicroBatch[] {
+function halve(run: StepRun): MicroBatch[] {
   const { requests } = run.plan;
   const middle = Math.ceil(requests.length / 2);
   const first = requests.slice(0, middle);
   const firstRows = first.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  const after = whole.residual[0]!;
   return [
-    createMicroBatch(run, first, { index: 0, firstRow: 0, after }),
-    createMicroBatch(run, requests.slice(middle), { index: 1, firstRow: firstRows, after }),
+    createMicroBatch(run, first, { index: 0, firstRow: 0 }),
+    createMicroBatch(run, requests.slice(middle), { index: 1, firstRow: firstRows }),
   ];
 }
 
 function createMicroBatch(
   run: StepRun,
   requests: readonly PlannedRequest[],
-  place: {
-    readonly index: number;
-    readonly firstRow: number;
-    readonly after: MicroBatch["residual"][number];
-  },
+  place: { readonly index: number; readonly firstRow: number },
 ): MicroBatch {
-  const { setup, resident, buffers, plan } = run;
+  const { setup, resident, buffers, plan, startedAt } = run;
   const { executed, placement, wire, gpu } = setup;
   const { pattern, schedule } = setup.styles[plan.kind];
   const rows = requests.map(({ request, tokens }): RequestRows => {
@@ -133,7 +125,8 @@ function createMicroBatch(
     math: new MicroBatchMath({ executed, placement, wire, batch, buffers, firstRow: place.firstRow }),
     load: attentionLoad(run, requests),
     sms: schedule.overlaps ? all - (pattern.sms ?? 0) : all,
-    after: place.after,
+    exchangeStream: schedule.overlaps ? pattern.stream : "compute",
+    after: { at: startedAt, cause: { kind: "plan" } },
   });
 }
 

@@ -17,7 +17,7 @@ export interface Schedule {
   readonly name: "sequential" | "five-stage";
   readonly kinds: readonly StepKind[];
   readonly microBatchCount: 1 | 2;
-  /** Whether kernels of exchanges run beside computing ones, which then leave them their SMs. */
+  /** Whether kernels of exchanges run on the pattern's own stream, beside computing ones, which leave them their SMs. */
   readonly overlaps: boolean;
   /** All MoE layers, from the dense ones' output to the last residual. */
   moeLayers(step: MoeSteps): Program;

@@ -54,5 +54,6 @@ export function summaryFixture({ decodeUs, hiddenUs }: FixtureOptions): Summary 
       frameBytes: 1e10,
       peakRssBytes: 2e9,
     },
-  };
+    warnings: [],
+};
 }

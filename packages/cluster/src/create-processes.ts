@@ -1,0 +1,128 @@
+// The logical processes that one host carries, wired to all the others by their numbers.
+
+import { CostModel, createNvlinkDomain, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
+import { FabricProcess } from "@windtunnel/network-plane";
+import { type ExecutedModel, rankProgram, Scheduler } from "@windtunnel/serving";
+import type { Recorder } from "@windtunnel/trace";
+import type { LogicalProcess } from "@windtunnel/virtual-time";
+import { planeTopology, type PreparedRun } from "./prepare-run.ts";
+import { classOf } from "./process-numbers.ts";
+import { exitOfPlane, routeFrom } from "./wiring.ts";
+
+export interface HostProcesses {
+  readonly processes: ReadonlyMap<number, LogicalProcess>;
+  readonly fabrics: ReadonlyMap<number, FabricProcess>;
+  readonly scheduler: Scheduler | undefined;
+}
+
+export interface HostParts {
+  readonly host: number;
+  /** Only asked for when the host carries ranks. */
+  readonly executed: () => ExecutedModel;
+  readonly recorderFor: (process: number) => Recorder;
+  readonly onStep: (stepsDone: number) => void;
+}
+
+export function createProcesses(run: PreparedRun, parts: HostParts): HostProcesses {
+  const { numbers, hosts } = run;
+  const processes = new Map<number, LogicalProcess>();
+  const fabrics = new Map<number, FabricProcess>();
+  let scheduler: Scheduler | undefined;
+  let executed: ExecutedModel | undefined;
+  for (let process = 0; process < numbers.processCount; process++) {
+    if (hosts.hostOf(process) !== parts.host) continue;
+    const recorder = parts.recorderFor(process);
+    switch (classOf(numbers, process)) {
+      case "rank":
+        executed ??= parts.executed();
+        processes.set(process, createRank(run, process, executed, recorder));
+        break;
+      case "scheduler":
+        scheduler = createScheduler(run, recorder, parts.onStep);
+        processes.set(process, scheduler);
+        break;
+      default: {
+        const fabric = createFabric(run, process, recorder);
+        fabrics.set(process, fabric);
+        processes.set(process, fabric);
+      }
+    }
+  }
+  return { processes, fabrics, scheduler };
+}
+
+function createRank(run: PreparedRun, rank: number, executed: ExecutedModel, recorder: Recorder): Gpu {
+  const { scenario, numbers, placement } = run;
+  const gpu = new Gpu({
+    rank,
+    name: `rank ${rank}`,
+    costModel: new CostModel(run.profile, scenario.overrides.gpus[rank]?.speed ?? 1),
+    recorder,
+    routeTo: routeFrom(run, rank),
+    scheduler: { process: numbers.scheduler, latency: run.controlLatency },
+  });
+  const firstOfUnit = rank - (rank % placement.degree);
+  const setup = {
+    gpu,
+    rank,
+    unitRanks: Array.from({ length: placement.degree }, (_, index) => firstOfUnit + index),
+    placement,
+    timed: {
+      config: run.timed,
+      layers: run.layers,
+      weightPrecision: run.weightPrecision,
+      cachedPositions: scenario.timing.kvLength,
+    },
+    executed,
+    wire: run.wire,
+    styles: run.styles,
+    maxRows: run.maxRows,
+  };
+  gpu.load(() => rankProgram(setup));
+  return gpu;
+}
+
+function createScheduler(
+  run: PreparedRun,
+  recorder: Recorder,
+  onStep: (stepsDone: number) => void,
+): Scheduler {
+  return new Scheduler({
+    requests: run.requests,
+    rankProcesses: Array.from({ length: run.numbers.rankCount }, (_, rank) => rank),
+    prefillTokensPerRank: run.prefillTokensPerRank,
+    prefillOnly: run.scenario.run.phase === "prefill",
+    latency: run.controlLatency,
+    recorder,
+    onStep,
+  });
+}
+
+function createFabric(run: PreparedRun, process: number, recorder: Recorder): FabricProcess {
+  const { numbers, scenario, network, profile } = run;
+  const overrides = scenario.overrides.links;
+  const node = process - numbers.rankCount;
+  if (node < numbers.nodeCount) {
+    const topology = createNvlinkDomain(node, numbers.gpusPerNode, profile.nvlinkBytesPerSecond);
+    const exitOf = (target: number): { process: number } => ({ process: target });
+    return new FabricProcess({
+      process,
+      topology,
+      overrides,
+      endLatency: NVLINK_END_LATENCY,
+      exitOf,
+      recorder,
+    });
+  }
+  const plane = node - numbers.nodeCount;
+  const topology = planeTopology(run, plane);
+  const exitOf = exitOfPlane(run, plane);
+  return new FabricProcess({
+    process,
+    topology,
+    overrides,
+    endLatency: network.endLatency,
+    exitOf,
+    recorder,
+  });
+}

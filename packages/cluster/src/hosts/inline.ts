@@ -1,0 +1,26 @@
+// All processes of a run on one host, in this thread.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { createLoneExchange } from "@windtunnel/transport";
+import type { WindowMessage } from "@windtunnel/virtual-time";
+import { createTensorSpace } from "../tensor-space.ts";
+import { carriedBy, type Launch } from "./launch.ts";
+import { runHostProcesses } from "./run-host-processes.ts";
+
+export const launchInline: Launch = async ({ run, outputFolder, eventLog, signal, onProgress }) => {
+  const result = await runHostProcesses({
+    run,
+    host: 0,
+    exchange: createLoneExchange<WindowMessage>(),
+    space: createTensorSpace(run, carriedBy(run, 0).gpus, 1),
+    share: { part: 0, partCount: 1 },
+    outputFolder,
+    eventLog,
+    onProgress: (progress) => onProgress(0, progress),
+    breathe: async () => {
+      await nextTurn();
+      signal.throwIfAborted();
+    },
+  });
+  return [{ result, kind: "inline", pid: process.pid, peakRssBytes: process.resourceUsage().maxRSS * 1024 }];
+};

@@ -1,0 +1,65 @@
+// An operating-system process that carries one host. It ends when it is told to, and by itself when its launcher is
+// gone; then it also removes the run's socket folder, since nobody else will.
+
+import { rmSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { serializeError } from "@windtunnel/base";
+import { ZeromqExchange } from "@windtunnel/transport";
+import type { WindowMessage } from "@windtunnel/virtual-time";
+import { prepareRun } from "../prepare-run.ts";
+import { createTensorSpace } from "../tensor-space.ts";
+import { carriedBy } from "./launch.ts";
+import type { FromHost, ProcessAssignment, ToHost } from "./processes.ts";
+import { runHostProcesses } from "./run-host-processes.ts";
+
+let takeEndpoints: (endpoints: readonly string[]) => void = () => undefined;
+const endpointsKnown = new Promise<readonly string[]>((resolve) => {
+  takeEndpoints = resolve;
+});
+let socketFolder: string | undefined;
+
+/** Ctrl-C reaches every process of a terminal; the launcher decides. */
+process.on("SIGINT", () => undefined);
+process.on("disconnect", () => {
+  if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
+  process.exit(1);
+});
+process.on("message", (message: ToHost) => {
+  if (message.kind === "endpoints") takeEndpoints(message.endpoints);
+  else void carry(message.assignment);
+});
+
+async function carry(assignment: ProcessAssignment): Promise<void> {
+  try {
+    ({ socketFolder } = assignment);
+    const { scenario, host, hostCount, transport, outputFolder, eventLog } = assignment;
+    const { exchange, endpoint } = await ZeromqExchange.bind<WindowMessage>(
+      host,
+      hostCount,
+      transport,
+      socketFolder,
+    );
+    tell({ kind: "endpoint", endpoint });
+    const run = prepareRun(scenario);
+    const { gpus } = carriedBy(run, host);
+    exchange.connect(await endpointsKnown);
+    const result = await runHostProcesses({
+      run,
+      host,
+      exchange,
+      space: gpus.length === 0 ? undefined : createTensorSpace(run, gpus, 1),
+      share: { part: 0, partCount: 1 },
+      outputFolder,
+      eventLog,
+      onProgress: (progress) => tell({ kind: "progress", progress }),
+      breathe: nextTurn,
+    });
+    tell({ kind: "result", result, peakRssBytes: process.resourceUsage().maxRSS * 1024 });
+  } catch (error) {
+    tell({ kind: "error", error: serializeError(error) });
+  }
+}
+
+function tell(message: FromHost): void {
+  process.send?.(message);
+}

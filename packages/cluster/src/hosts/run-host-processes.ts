@@ -1,0 +1,115 @@
+// One host of a run, wherever it lives: makes its logical processes, fills its share of the weights, runs to the end,
+// and gives what it found as plain data.
+
+import path from "node:path";
+import type { RequestOutcome, StepOutcome } from "@windtunnel/serving";
+import { HostRecording } from "@windtunnel/trace";
+import type { ValueExchange } from "@windtunnel/transport";
+import { type HostState, runHost, type WaitReport, type WindowMessage } from "@windtunnel/virtual-time";
+import { createProcesses } from "../create-processes.ts";
+import { createEventLog } from "../event-log.ts";
+import type { PreparedRun } from "../prepare-run.ts";
+import { CLASSES, classOf } from "../process-numbers.ts";
+import { createExecutedModel, fillShare, type TensorSpace } from "../tensor-space.ts";
+import { classGraph } from "../wiring.ts";
+
+/** Signals and progress are looked after at least this often. */
+const BREATH_MILLISECONDS = 100;
+
+export interface HostWork {
+  readonly run: PreparedRun;
+  readonly host: number;
+  readonly exchange: ValueExchange<WindowMessage>;
+  /** The memory of this operating-system process; undefined where no rank lives. */
+  readonly space: TensorSpace | undefined;
+  /** This host's share of filling the weights. */
+  readonly share: { readonly part: number; readonly partCount: number };
+  readonly outputFolder: string;
+  readonly eventLog: boolean;
+  readonly onProgress: (progress: HostProgress) => void;
+  /** Lets the thread's event loop run for a moment; a host on a worker thread needs none. */
+  readonly breathe?: () => Promise<void>;
+}
+
+export interface HostProgress extends HostState {
+  readonly stepsDone: number;
+}
+
+export interface HostResult extends HostState {
+  readonly host: number;
+  readonly digests: readonly (readonly [number, string])[];
+  readonly waiting: readonly WaitReport[];
+  readonly fabrics: readonly {
+    readonly process: number;
+    readonly bytes: number;
+    readonly messages: number;
+  }[];
+  /** From the host that carries the scheduler. */
+  readonly served:
+    | { readonly requests: readonly RequestOutcome[]; readonly steps: readonly StepOutcome[] }
+    | undefined;
+  readonly frames: number;
+  readonly frameBytes: number;
+  readonly startSeconds: number;
+  readonly seconds: number;
+}
+
+export function recordingFile(outputFolder: string, host: number): string {
+  return path.join(outputFolder, `recording-${host}.part`);
+}
+
+export function eventLogFile(outputFolder: string, host: number): string {
+  return path.join(outputFolder, `events-${host}.jsonl`);
+}
+
+export async function runHostProcesses(work: HostWork): Promise<HostResult> {
+  const { run, host, exchange, space } = work;
+  const begin = performance.now();
+  const recording = new HostRecording(recordingFile(work.outputFolder, host));
+  const log = work.eventLog ? createEventLog(eventLogFile(work.outputFolder, host)) : undefined;
+  try {
+    let stepsDone = 0;
+    const { processes, fabrics, scheduler } = createProcesses(run, {
+      host,
+      executed: () => createExecutedModel(run, space!),
+      recorderFor: (process) => recording.recorderFor(process),
+      onStep: (steps) => {
+        stepsDone = steps;
+      },
+    });
+    if (space !== undefined) fillShare(run, space, work.share.part, work.share.partCount);
+    // All weights are there before anything computes.
+    await exchange.swap(
+      Array.from({ length: exchange.hostCount }, () => ({ round: -1, bounds: [], events: [] })),
+    );
+    const started = performance.now();
+    let lastBreath = started;
+    const outcome = await runHost({
+      processes,
+      classes: classGraph(run),
+      classOf: (process) => CLASSES.indexOf(classOf(run.numbers, process)),
+      hostOf: (process) => run.hosts.hostOf(process),
+      exchange,
+      ...(log === undefined ? {} : { observer: log.observer }),
+      pause: () => performance.now() - lastBreath > BREATH_MILLISECONDS,
+      breathe: async (state) => {
+        work.onProgress({ ...state, stepsDone });
+        await work.breathe?.();
+        lastBreath = performance.now();
+      },
+    });
+    const { now, events, rounds, waiting } = outcome;
+    return {
+      ...{ host, now, events, rounds, waiting },
+      digests: [...outcome.digests],
+      fabrics: [...fabrics].map(([process, fabric]) => ({ process, ...fabric.traffic })),
+      served: scheduler === undefined ? undefined : { requests: scheduler.outcomes, steps: scheduler.steps },
+      ...exchange.traffic,
+      startSeconds: (started - begin) / 1000,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    recording.close();
+    log?.close();
+  }
+}

@@ -1,0 +1,62 @@
+// Hosts as worker threads of this process: one tensor memory for all, rings of shared memory between them.
+// The main thread only watches, so that signals and progress go on while workers block.
+
+import { Worker } from "node:worker_threads";
+import { deserializeError, type SerializedError } from "@windtunnel/base";
+import { createSharedChannels, type SharedChannels } from "@windtunnel/transport";
+import type { Scenario } from "../scenario/index.ts";
+import { createTensorSpace, type TensorSpace } from "../tensor-space.ts";
+import type { Launch, LaunchedHost } from "./launch.ts";
+import type { HostProgress, HostResult } from "./run-host-processes.ts";
+
+export interface ThreadAssignment {
+  readonly scenario: Scenario;
+  readonly host: number;
+  readonly channels: SharedChannels;
+  readonly space: TensorSpace;
+  readonly outputFolder: string;
+  readonly eventLog: boolean;
+}
+
+export type ThreadMessage =
+  | { readonly kind: "progress"; readonly progress: HostProgress }
+  | { readonly kind: "result"; readonly result: HostResult }
+  | { readonly kind: "error"; readonly error: SerializedError };
+
+export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signal, onProgress }) => {
+  const { hostCount } = run.hosts;
+  const ranks = Array.from({ length: run.numbers.rankCount }, (_, rank) => rank);
+  const space = createTensorSpace(run, ranks, hostCount);
+  const channels = createSharedChannels(hostCount);
+  const workers: Worker[] = [];
+  try {
+    const results = await new Promise<HostResult[]>((resolve, reject) => {
+      const finished: HostResult[] = [];
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      for (let host = 0; host < hostCount; host++) {
+        const { scenario } = run;
+        const workerData: ThreadAssignment = { scenario, host, channels, space, outputFolder, eventLog };
+        const worker = new Worker(new URL("./thread-main.ts", import.meta.url), { workerData });
+        workers.push(worker);
+        worker.on("message", (message: ThreadMessage) => {
+          if (message.kind === "progress") onProgress(host, message.progress);
+          else if (message.kind === "error") reject(deserializeError(message.error));
+          else {
+            finished.push(message.result);
+            if (finished.length === hostCount) resolve(finished.toSorted((a, b) => a.host - b.host));
+          }
+        });
+        worker.on("error", reject);
+      }
+    });
+    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    return results.map((result): LaunchedHost => ({
+      result,
+      kind: "thread",
+      pid: process.pid,
+      peakRssBytes,
+    }));
+  } finally {
+    await Promise.all(workers.map(async (worker) => worker.terminate()));
+  }
+};

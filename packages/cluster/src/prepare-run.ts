@@ -1,0 +1,266 @@
+// From a scenario to everything that a run needs to know, checked. A pure function of the scenario and the files that
+// it names: every host calls it and gets the same. It starts nothing and allocates nothing.
+
+import { type Duration, inputError, microseconds } from "@windtunnel/base";
+import {
+  checkTokenLimit,
+  direct,
+  type DispatchPattern,
+  LOW_LATENCY_TOKEN_LIMIT,
+  lowLatency,
+} from "@windtunnel/expert";
+import type { HardwareProfile, WeightPrecision } from "@windtunnel/gpu";
+import { checkPrompt, type ModelConfig, type WirePrecision } from "@windtunnel/model";
+import { createFatTreePlane, NETWORK_PROFILES, type NetworkProfile } from "@windtunnel/network-plane";
+import { type ExpertPlacement, placeExperts } from "@windtunnel/router";
+import {
+  drawRequests,
+  fiveStage,
+  mapLayers,
+  type Schedule,
+  sequential,
+  spreadRequests,
+  type StepKind,
+  type StepStyle,
+  type TimedLayer,
+  type WorkloadRequest,
+} from "@windtunnel/serving";
+import { hardwareProfile } from "./hardware.ts";
+import { type HostPlacement, placeOnHosts } from "./host-placement.ts";
+import { checkMemory } from "./memory-plan.ts";
+import { type ExecutedSource, executedSource, timedConfig } from "./models.ts";
+import { numberProcesses, type ProcessNumbers } from "./process-numbers.ts";
+import {
+  checkHosts,
+  checkTokens,
+  hostCount,
+  loadPrompts,
+  nearestName,
+  type Scenario,
+} from "./scenario/index.ts";
+
+/** Prompt tokens of a rank in one prefill step (mechanics §4.1: 16K tokens per GPU). */
+const PREFILL_TOKENS_PER_RANK = 16_384;
+/** Host-side control messages between scheduler and ranks, each way. */
+const CONTROL_LATENCY: Duration = microseconds(5);
+
+export interface PreparedRun {
+  readonly scenario: Scenario;
+  readonly executed: ExecutedSource;
+  readonly timed: ModelConfig;
+  readonly layers: readonly TimedLayer[];
+  readonly profile: HardwareProfile;
+  readonly network: NetworkProfile;
+  readonly weightPrecision: WeightPrecision;
+  readonly wire: WirePrecision;
+  readonly numbers: ProcessNumbers;
+  readonly hosts: HostPlacement;
+  readonly placement: ExpertPlacement;
+  readonly styles: Readonly<Record<StepKind, StepStyle>>;
+  readonly requests: readonly WorkloadRequest[];
+  readonly prefillTokensPerRank: number;
+  readonly controlLatency: Duration;
+  /** Most rows of a rank in a step, and most positions of a request. */
+  readonly maxRows: number;
+  readonly maxPositions: number;
+}
+
+export function prepareRun(scenario: Scenario): PreparedRun {
+  const executed = executedSource(scenario);
+  const timed = timedConfig(scenario, executed.config);
+  const layers = mapLayers(timed, executed.config);
+  const profile = hardwareProfile(scenario.timing.gpu);
+  const planeCount = scenario.cluster.fabric.planes ?? profile.nics.count;
+  checkHosts(scenario, planeCount);
+  const numbers = numberProcesses(scenario.cluster, planeCount);
+  const degree = scenario.parallelism.expertParallel;
+  const placement = placeExperts({ expertCount: executed.config.expertCount, degree });
+  const styles = {
+    prefill: styleOf(scenario.run.prefill),
+    decode: styleOf(scenario.run.decode),
+  };
+  const requests = requestsOf(scenario, executed.config, numbers.rankCount);
+  const limited = styles.prefill.pattern === lowLatency;
+  const prefillTokensPerRank = limited ? LOW_LATENCY_TOKEN_LIMIT : PREFILL_TOKENS_PER_RANK;
+  const wire = wireOf(scenario);
+  const weightPrecision = wire.dispatch === "fp8" ? "fp8" : "bf16";
+  const run: PreparedRun = {
+    scenario,
+    executed,
+    timed,
+    layers,
+    profile,
+    network: NETWORK_PROFILES[scenario.cluster.fabric.network],
+    weightPrecision,
+    wire,
+    numbers,
+    hosts: placeOnHosts(numbers, hostCount(scenario.placement)),
+    placement,
+    styles,
+    requests,
+    prefillTokensPerRank,
+    controlLatency: CONTROL_LATENCY,
+    ...extremes(requests, numbers.rankCount, prefillTokensPerRank, scenario.run.phase),
+  };
+  checkOverrides(run);
+  checkExchangeSizes(run);
+  if (!scenario.allowOversubscription) checkFit(run);
+  return run;
+}
+
+function styleOf(style: Scenario["run"]["prefill"] | Scenario["run"]["decode"]): StepStyle {
+  const schedules: readonly Schedule[] = [sequential, fiveStage];
+  const patterns: readonly DispatchPattern[] = [direct, lowLatency];
+  const schedule = schedules.find(({ name }) => name === style.schedule);
+  const pattern = patterns.find(({ name }) => name === style.dispatch);
+  if (schedule === undefined || pattern === undefined) {
+    throw inputError(`${style.schedule} with ${style.dispatch} can't be run`, { path: "run" });
+  }
+  return { schedule, pattern };
+}
+
+function wireOf(scenario: Scenario): WirePrecision {
+  const { dispatch, combine } = scenario.run.precision;
+  if (combine === "fp8")
+    throw inputError("combine can't be fp8", { path: "run.precision.combine", allowed: "f32, bf16" });
+  return { dispatch, combine };
+}
+
+function requestsOf(scenario: Scenario, config: ModelConfig, rankCount: number): WorkloadRequest[] {
+  const { workload, run, seed } = scenario;
+  if ("drawn" in workload) {
+    const { requestsPerGpu, promptTokens, steps } = workload.drawn;
+    const prefill = run.phase !== "decode";
+    const newTokens = { generate: steps + 1, prefill: 1, decode: steps }[run.phase];
+    const { vocabularySize } = config;
+    const requests = drawRequests({
+      ...{ seed, rankCount, requestsPerGpu, promptTokens, vocabularySize, prefill, newTokens },
+    });
+    const [longest] = requests;
+    if (longest !== undefined) checkPositions(config, longest);
+    return requests;
+  }
+  if (run.phase === "decode") {
+    throw inputError("a decode run has nothing to prefill prompts with", {
+      path: "run.phase",
+      found: "decode with workload.prompts",
+      allowed: "phase: generate, or a drawn workload",
+    });
+  }
+  const prompts = loadPrompts(workload.prompts);
+  checkTokens(prompts, config.vocabularySize, workload.prompts);
+  const requests = prompts.map(({ tokens, maxNewTokens }) => ({
+    tokens,
+    newTokens: run.phase === "prefill" ? 1 : (maxNewTokens ?? workload.maxNewTokens),
+  }));
+  for (const { tokens, newTokens } of requests) checkPrompt(config, tokens, newTokens);
+  return spreadRequests(requests, rankCount);
+}
+
+function checkPositions(config: ModelConfig, { prompt, newTokens, drawnPositions }: WorkloadRequest): void {
+  const positions = drawnPositions + prompt.length + newTokens;
+  if (positions <= config.maxPositions) return;
+  throw inputError(`requests need ${positions} positions; the executed model has ${config.maxPositions}`, {
+    path: "workload",
+    found: positions,
+    allowed: `at most ${config.maxPositions} (use timing.kvLength to price longer caches)`,
+  });
+}
+
+function extremes(
+  requests: readonly WorkloadRequest[],
+  rankCount: number,
+  prefillTokens: number,
+  phase: Scenario["run"]["phase"],
+): { maxRows: number; maxPositions: number } {
+  const decodeRows = new Int32Array(rankCount);
+  const promptRows = new Int32Array(rankCount);
+  let longestPrompt = 1;
+  let maxPositions = 1;
+  for (const { rank, prompt, newTokens, drawnPositions } of requests) {
+    decodeRows[rank]!++;
+    promptRows[rank]! += prompt.length;
+    longestPrompt = Math.max(longestPrompt, prompt.length);
+    maxPositions = Math.max(maxPositions, drawnPositions + prompt.length + newTokens);
+  }
+  const mostDecoding = Math.max(1, ...decodeRows);
+  const mostPrefilled = Math.min(Math.max(...promptRows, 1), Math.max(prefillTokens, longestPrompt));
+  return { maxRows: phase === "decode" ? mostDecoding : Math.max(mostDecoding, mostPrefilled), maxPositions };
+}
+
+/** Names of overridden links must be ones that the cluster has. */
+function checkOverrides(run: PreparedRun): void {
+  const { overrides } = run.scenario;
+  const named = Object.keys(overrides.links);
+  if (named.length === 0) return;
+  const cables = new Set(cableNames(run));
+  for (const name of named) {
+    if (cables.has(name)) continue;
+    const nearest = nearestName(name, [...cables]);
+    throw inputError(`overrides.links names "${name}", which this cluster does not have`, {
+      path: "overrides.links",
+      found: name,
+      allowed:
+        nearest === undefined ? 'a cable such as "plane 0 / node 0 - leaf 0"' : `for example "${nearest}"`,
+    });
+  }
+}
+
+function cableNames(run: PreparedRun): string[] {
+  const { numbers } = run;
+  const planes = Array.from({ length: numbers.planeCount }, (_, plane) => planeTopology(run, plane).links);
+  const nvlink = Array.from({ length: numbers.nodeCount }, (_, node) =>
+    Array.from({ length: numbers.gpusPerNode }, (_, gpu) => `node ${node} nvlink / gpu ${gpu}`),
+  );
+  return [...planes.flat().map(({ cable }) => cable), ...nvlink.flat()];
+}
+
+export function planeTopology(run: PreparedRun, plane: number): ReturnType<typeof createFatTreePlane> {
+  const { nodes, fabric } = run.scenario.cluster;
+  return createFatTreePlane({
+    plane,
+    nodes,
+    nodesPerLeaf: fabric.nodesPerLeaf,
+    spines: fabric.spinesPerPlane,
+    linkBytesPerSecond: run.profile.nics.bytesPerSecond,
+    network: run.network,
+  });
+}
+
+/** Low-latency buffers are laid out for a fixed number of tokens. */
+function checkExchangeSizes(run: PreparedRun): void {
+  const { styles, requests, numbers } = run;
+  if (styles.decode.pattern === lowLatency && run.scenario.run.phase !== "prefill") {
+    const perRank = new Int32Array(numbers.rankCount);
+    for (const { rank } of requests) perRank[rank]!++;
+    const most = Math.max(0, ...perRank);
+    checkTokenLimit(
+      Math.ceil(most / styles.decode.schedule.microBatchCount),
+      LOW_LATENCY_TOKEN_LIMIT,
+      "low-latency",
+    );
+  }
+  if (styles.prefill.pattern === lowLatency && run.scenario.run.phase !== "decode") {
+    const longest = requests.reduce((most, { prompt }) => Math.max(most, prompt.length), 0);
+    checkTokenLimit(longest, LOW_LATENCY_TOKEN_LIMIT, "low-latency");
+  }
+}
+
+function checkFit(run: PreparedRun): void {
+  const { scenario, timed, weightPrecision, placement, requests, numbers, profile, maxRows } = run;
+  const positions = new Float64Array(numbers.rankCount);
+  const priced = scenario.run.phase === "prefill" ? undefined : scenario.timing.kvLength;
+  for (const { rank, prompt, newTokens, drawnPositions } of requests) {
+    positions[rank]! += priced ?? drawnPositions + prompt.length + newTokens - 1;
+  }
+  checkMemory(
+    {
+      timed,
+      precision: weightPrecision,
+      expertsPerRank: placement.expertsPerRank,
+      cachedPositions: Math.max(0, ...positions),
+      tokensPerExchange: maxRows,
+    },
+    profile,
+  );
+}

@@ -1,0 +1,32 @@
+// What the recording says of the run as a whole: the processes by name, and the links of each fabric.
+
+import { createNvlinkDomain } from "@windtunnel/gpu";
+import type { RecordedProcess, RecordingHeader } from "@windtunnel/trace";
+import { planeTopology, type PreparedRun } from "./prepare-run.ts";
+
+export function recordingHeader(run: PreparedRun): RecordingHeader {
+  const { numbers, scenario, profile } = run;
+  const { gpusPerNode } = numbers;
+  const gpus = Array.from({ length: numbers.rankCount }, (_, rank): RecordedProcess => {
+    const node = numbers.nodeOfRank(rank);
+    return { id: rank, kind: "gpu", name: `node ${node} · GPU ${rank % gpusPerNode}`, rank, node };
+  });
+  const domains = Array.from({ length: numbers.nodeCount }, (_, node): RecordedProcess => {
+    const { links } = createNvlinkDomain(node, gpusPerNode, profile.nvlinkBytesPerSecond);
+    const names = links.map((link) => link.name);
+    return { id: numbers.nvlinkDomain(node), kind: "fabric", name: `node ${node} · NVLink`, links: names };
+  });
+  const planes = Array.from({ length: numbers.planeCount }, (_, plane): RecordedProcess => {
+    const names = planeTopology(run, plane).links.map((link) => link.name);
+    return { id: numbers.plane(plane), kind: "fabric", name: `plane ${plane}`, links: names };
+  });
+  const scheduler: RecordedProcess = { id: numbers.scheduler, kind: "scheduler", name: "scheduler" };
+  return {
+    schema: "windtunnel/recording@1",
+    name: scenario.name,
+    seed: scenario.seed,
+    timedModel: scenario.timing.model === "executed" ? run.executed.name : scenario.timing.model,
+    gpu: profile.name,
+    processes: [...gpus, ...domains, ...planes, scheduler],
+  };
+}

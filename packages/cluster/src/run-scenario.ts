@@ -1,0 +1,142 @@
+// A scenario to a run to its files: prepares, launches the hosts, merges their recordings, exports the traces, writes
+// the summary. Every file of a run but the summary's hosts and wall is the same on every placement.
+
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { defined, toMicroseconds, WorldError } from "@windtunnel/base";
+import {
+  exportOpenTelemetry,
+  mergeRecordings,
+  openRecording,
+  overlapOfRun,
+  writePerfetto,
+} from "@windtunnel/trace";
+import { deadlockError } from "@windtunnel/virtual-time";
+import { launchInline } from "./hosts/inline.ts";
+import type { Launch, LaunchedHost } from "./hosts/launch.ts";
+import { launchProcesses } from "./hosts/processes.ts";
+import { type HostProgress, recordingFile } from "./hosts/run-host-processes.ts";
+import { launchThreads } from "./hosts/threads.ts";
+import { type PreparedRun, prepareRun } from "./prepare-run.ts";
+import { recordingHeader } from "./recording-header.ts";
+import type { RunOptions, Summary } from "./result.ts";
+import type { Scenario } from "./scenario/index.ts";
+import { summarize } from "./summarize.ts";
+
+const LAUNCHES: Readonly<Record<Scenario["placement"]["kind"], Launch>> = {
+  inline: launchInline,
+  threads: launchThreads,
+  processes: launchProcesses,
+};
+
+/** Runs a scenario; rejects with a `WorldError` that says what is wrong, or with a bug. */
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<Summary> {
+  const run = prepareRun(scenario);
+  const { outputFolder } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const report = progressReporter(run, options);
+  report.stage("starting");
+  writeRunFile(outputFolder, "scenario.json", `${JSON.stringify(scenario, undefined, 2)}\n`);
+  let keepParts = false;
+  try {
+    const hosts = await LAUNCHES[scenario.placement.kind]({
+      run,
+      outputFolder,
+      eventLog: options.eventLog === true,
+      signal,
+      onProgress: report.progress,
+    });
+    const waiting = hosts.flatMap(({ result }) => result.waiting);
+    if (waiting.length > 0) throw deadlockError(waiting);
+    report.stage("exporting");
+    return await writeRun(run, hosts, outputFolder);
+  } catch (error) {
+    keepParts = error instanceof WorldError && error.code === "disk";
+    throw error;
+  } finally {
+    for (let host = 0; !keepParts && host < run.hosts.hostCount; host++) {
+      rmSync(recordingFile(outputFolder, host), { force: true });
+    }
+  }
+}
+
+async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder: string): Promise<Summary> {
+  const started = performance.now();
+  const parts = hosts.map(({ result }) => recordingFile(folder, result.host));
+  const file = path.join(folder, "recording.bin");
+  const merged = mergeRecordings(recordingHeader(run), parts, file);
+  const recording = openRecording(file);
+  try {
+    const overlap = overlapOfRun(recording);
+    writePerfetto(recording, path.join(folder, "trace.perfetto.json"));
+    const otlpFile = path.join(folder, "trace.otlp.jsonl");
+    const exported = await exportOpenTelemetry(recording, { file: otlpFile, environment: process.env });
+    const served = defined(
+      hosts.find(({ result }) => result.served !== undefined)?.result.served,
+      "the scheduler's host",
+    );
+    const exportSeconds = (performance.now() - started) / 1000;
+    const input = { run, hosts, served, overlap, traceDigest: merged.digest, exportSeconds };
+    const summary: Summary = { ...summarize(input), warnings: exported.warnings };
+    const lines = summary.outputs.map((output) => `${JSON.stringify(output)}\n`);
+    writeRunFile(folder, "tokens.jsonl", lines.join(""));
+    writeRunFile(folder, "summary.json", `${JSON.stringify(summary, undefined, 2)}\n`);
+    return summary;
+  } finally {
+    recording.close();
+  }
+}
+
+/** What can't be written before the run begins is the user's to mend; what can't be written later is the disk's. */
+function writeRunFile(folder: string, name: string, content: string): void {
+  const file = path.join(folder, name);
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(file, content);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const code = name === "scenario.json" ? "input" : "disk";
+    throw new WorldError(code, `${file} can't be written: ${why}`, { file });
+  }
+}
+
+interface ProgressReporter {
+  readonly stage: (stage: "starting" | "exporting") => void;
+  readonly progress: (host: number, progress: HostProgress) => void;
+}
+
+function progressReporter(run: PreparedRun, { onProgress }: RunOptions): ProgressReporter {
+  const byHost = new Map<number, HostProgress>();
+  const stepCount = expectedSteps(run);
+  const tell = (stage: "starting" | "running" | "exporting"): void => {
+    const all = [...byHost.values()];
+    onProgress?.({
+      stage,
+      stepsDone: Math.max(0, ...all.map(({ stepsDone }) => stepsDone)),
+      stepCount,
+      virtualUs: toMicroseconds(Math.max(0, ...all.map(({ now }) => now))),
+      events: all.reduce((sum, { events }) => sum + events, 0),
+    });
+  };
+  return {
+    stage: tell,
+    progress: (host, progress) => {
+      byHost.set(host, progress);
+      tell("running");
+    },
+  };
+}
+
+/** Prefill steps by the budget of the fullest rank, then one decode step for each further token. */
+function expectedSteps({ requests, scenario, prefillTokensPerRank, numbers }: PreparedRun): number {
+  const promptTokens = new Float64Array(numbers.rankCount);
+  let mostNewTokens = 0;
+  for (const { rank, prompt, newTokens, drawnPositions } of requests) {
+    if (drawnPositions === 0) promptTokens[rank]! += prompt.length;
+    mostNewTokens = Math.max(mostNewTokens, newTokens);
+  }
+  const prefills = Math.ceil(Math.max(0, ...promptTokens) / prefillTokensPerRank);
+  if (scenario.run.phase === "prefill") return prefills;
+  return prefills + mostNewTokens - (scenario.run.phase === "generate" ? 1 : 0);
+}

@@ -1,0 +1,127 @@
+// The summary of a run, from what its hosts found and what its recording tells. Pure.
+
+import { createHash } from "node:crypto";
+import { toMicroseconds } from "@windtunnel/base";
+import type { RequestOutcome, StepOutcome } from "@windtunnel/serving";
+import type { RunOverlap } from "@windtunnel/trace";
+import { carriedBy, type LaunchedHost } from "./hosts/launch.ts";
+import type { PreparedRun } from "./prepare-run.ts";
+import { classOf } from "./process-numbers.ts";
+import type { HostSummary, LatencySummary, StepSummary, Summary } from "./result.ts";
+
+export interface SummaryInput {
+  readonly run: PreparedRun;
+  readonly hosts: readonly LaunchedHost[];
+  readonly served: { readonly requests: readonly RequestOutcome[]; readonly steps: readonly StepOutcome[] };
+  readonly overlap: RunOverlap;
+  readonly traceDigest: string;
+  readonly exportSeconds: number;
+}
+
+export function summarize(input: SummaryInput): Omit<Summary, "warnings"> {
+  const { run, hosts, served, overlap } = input;
+  const outputs = served.requests.map(({ request, tokens }) => ({ request, tokens }));
+  const first = served.requests.filter(({ tokens }) => tokens.length > 0);
+  const several = first.filter(({ tokens }) => tokens.length > 1);
+  const timeToFirstTokenUs = latencies(first.map(({ firstTokenAt }) => toMicroseconds(firstTokenAt)));
+  const timePerOutputTokenUs = latencies(
+    several.map(({ tokens, firstTokenAt, finishedAt }) =>
+      toMicroseconds((finishedAt - firstTokenAt) / (tokens.length - 1)),
+    ),
+  );
+  return {
+    schema: "windtunnel/summary@1",
+    name: run.scenario.name,
+    digests: {
+      events: eventDigest(hosts),
+      tokens: sha256(JSON.stringify(outputs)),
+      trace: input.traceDigest,
+    },
+    outputs,
+    virtual: {
+      totalUs: Math.max(...hosts.map(({ result }) => toMicroseconds(result.now))),
+      steps: stepSummaries(overlap),
+      timeToFirstTokenUs: timeToFirstTokenUs?.mean ?? null,
+      timePerOutputTokenUs: timePerOutputTokenUs?.mean ?? null,
+      tokensPerSecondPerNode: tokensPerSecondPerNode(run, served.steps),
+      latencies: { timeToFirstTokenUs, timePerOutputTokenUs },
+    },
+    communication: overlap.communication,
+    communicationByStepKind: overlap.byStepKind,
+    traffic: traffic(run, hosts),
+    hosts: hosts.map((host): HostSummary => ({
+      kind: host.kind,
+      pid: host.pid,
+      ...carriedBy(run, host.result.host),
+    })),
+    wall: wall(hosts, input.exportSeconds),
+  };
+}
+
+/** Joins the processes' digests in the order of their numbers. */
+function eventDigest(hosts: readonly LaunchedHost[]): string {
+  const digests = hosts.flatMap(({ result }) => result.digests).toSorted(([a], [b]) => a - b);
+  return sha256(digests.map(([process, digest]) => `${process} ${digest}\n`).join(""));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function stepSummaries(overlap: RunOverlap): StepSummary[] {
+  return overlap.steps.map(({ kind, us, layerUs }) => ({ kind, us, layerUs: layerUs ?? 0 }));
+}
+
+/** New tokens in decode; prompt tokens where nothing is decoded. */
+function tokensPerSecondPerNode(run: PreparedRun, steps: readonly StepOutcome[]): number {
+  const decoding = steps.filter(({ kind }) => kind === "decode");
+  const counted = decoding.length > 0 ? decoding : steps;
+  const tokens = counted.reduce((sum, step) => sum + step.tokens, 0);
+  const picoseconds = counted.reduce((sum, { start, end }) => sum + (end - start), 0);
+  return picoseconds === 0 ? 0 : tokens / (picoseconds / 1e12) / run.numbers.nodeCount;
+}
+
+/** Percentiles by nearest rank. */
+function latencies(values: readonly number[]): LatencySummary | null {
+  if (values.length === 0) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  const percentile = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99) };
+}
+
+function traffic(run: PreparedRun, hosts: readonly LaunchedHost[]): Summary["traffic"] {
+  const { numbers } = run;
+  const bytesByPlane = Array.from({ length: numbers.planeCount }, () => 0);
+  let nvlinkBytes = 0;
+  let messages = 0;
+  for (const { process, bytes, messages: count } of hosts.flatMap(({ result }) => result.fabrics)) {
+    messages += count;
+    if (classOf(numbers, process) === "nvlink") nvlinkBytes += bytes;
+    else bytesByPlane[process - numbers.plane(0)] = bytes;
+  }
+  const rdmaBytes = bytesByPlane.reduce((sum, bytes) => sum + bytes, 0);
+  return { nvlinkBytes, rdmaBytes, bytesByPlane, messages };
+}
+
+function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["wall"] {
+  const results = hosts.map(({ result }) => result);
+  const largest = (of: (result: (typeof results)[number]) => number): number => Math.max(...results.map(of));
+  const total = (of: (result: (typeof results)[number]) => number): number =>
+    results.reduce((sum, result) => sum + of(result), 0);
+  const seconds = largest((result) => result.seconds);
+  const events = total((result) => result.events);
+  // Threads share their process's memory; processes add up.
+  const peakByPid = new Map(hosts.map(({ pid, peakRssBytes }) => [pid, peakRssBytes]));
+  return {
+    seconds,
+    startSeconds: largest((result) => result.startSeconds),
+    exportSeconds,
+    events,
+    eventsPerSecond: seconds === 0 ? 0 : events / seconds,
+    syncRounds: largest((result) => result.rounds),
+    frames: total((result) => result.frames),
+    frameBytes: total((result) => result.frameBytes),
+    peakRssBytes: [...peakByPid.values()].reduce((sum, bytes) => sum + bytes, 0),
+  };
+}

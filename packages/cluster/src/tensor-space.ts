@@ -1,0 +1,85 @@
+// The tensor memory of an operating-system process: weights of the experts that its ranks hold, row buffers and KV
+// caches of its ranks, and for each of its threads scratch space and rotary tables. Its size is known before the run.
+
+import { EXPERT_PIECE_ROWS } from "@windtunnel/expert";
+import {
+  attachWeights,
+  createRopeTables,
+  fillWeights,
+  kvCacheBytes,
+  layerScratchBytes,
+  type LayerContext,
+  type ModelConfig,
+  type WeightsLayout,
+  weightsLayout,
+} from "@windtunnel/model";
+import { ownerOf } from "@windtunnel/router";
+import { type ExecutedModel, rowBufferBytes } from "@windtunnel/serving";
+import { createSimdKernels, TensorMemory } from "@windtunnel/tensor";
+import type { PreparedRun } from "./prepare-run.ts";
+
+/** Memory that all threads of a process share, and where the weights lie in it. Plain data: crosses to workers. */
+export interface TensorSpace {
+  readonly memory: TensorMemory["memory"];
+  readonly weights: WeightsLayout;
+}
+
+/** Staging of kernels, alignment, and what else is small. */
+const SLACK_BYTES_PER_THREAD = 4 * 1024 ** 2;
+
+/** Reserves the memory of a process that carries `ranks` on `threadCount` threads. Nothing is filled yet. */
+export function createTensorSpace(
+  run: PreparedRun,
+  ranks: readonly number[],
+  threadCount: number,
+): TensorSpace {
+  const { config } = run.executed;
+  const held = new Set(ranks.map((rank) => rank % run.placement.degree));
+  const holds = (_layer: number, expert: number): boolean => held.has(ownerOf(run.placement, expert));
+  const draft = weightsLayout(config, holds, 0);
+  const mine = new Set(ranks);
+  let bytes = draft.byteLength + ranks.length * rowBufferBytes(config, run.maxRows);
+  for (const { rank, prompt, newTokens, drawnPositions } of run.requests) {
+    if (!mine.has(rank)) continue;
+    // Each layer's part is aligned by itself.
+    bytes += kvCacheBytes(config, drawnPositions + prompt.length + newTokens) + 64 * config.layerCount;
+  }
+  bytes += threadCount * threadBytes(run);
+  const memory = TensorMemory.create(bytes);
+  return { memory: memory.memory, weights: weightsLayout(config, holds, memory.allocate(draft.byteLength)) };
+}
+
+function scratchBytes(run: PreparedRun): number {
+  const { config } = run.executed;
+  return (
+    layerScratchBytes(config, run.maxRows, run.maxPositions) + pieceBytes(config) + SLACK_BYTES_PER_THREAD
+  );
+}
+
+/** A piece of rows on its way through experts. */
+function pieceBytes(config: ModelConfig): number {
+  return EXPERT_PIECE_ROWS * 4 * (5 * config.hiddenSize + 4 * config.expertInnerSize);
+}
+
+function threadBytes(run: PreparedRun): number {
+  const ropeTables = 2 * 4 * run.maxPositions * run.executed.config.ropeSize;
+  return scratchBytes(run) + ropeTables + SLACK_BYTES_PER_THREAD;
+}
+
+/** Fills this thread's share of the weights; when all threads have, the space is ready. */
+export function fillShare(run: PreparedRun, space: TensorSpace, part: number, partCount: number): void {
+  fillWeights(TensorMemory.attach(space.memory), space.weights, run.executed.weights, { part, partCount });
+}
+
+/** The executed model as the ranks of one thread use it. */
+export function createExecutedModel(run: PreparedRun, space: TensorSpace): ExecutedModel {
+  const { config } = run.executed;
+  const memory = TensorMemory.attach(space.memory);
+  const context: LayerContext = {
+    config,
+    kernels: createSimdKernels(memory),
+    arena: memory.arena(scratchBytes(run)),
+    ropeTables: createRopeTables(config, run.maxPositions, (shape) => memory.tensor(shape)),
+  };
+  return { config, weights: attachWeights(memory, space.weights), context, memory, seed: run.scenario.seed };
+}
