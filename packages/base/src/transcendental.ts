@@ -65,7 +65,7 @@ export function pow(base: number, power: number): number {
 const HALF_PI_1 = 1.570_796_326_734_125_614_17;
 const HALF_PI_2 = 6.077_100_506_303_965_976_6e-11;
 const HALF_PI_3 = 2.022_266_248_795_950_631_54e-21;
-const TWO_OVER_PI = 6.366_197_723_675_813_430_76e-1;
+const TWO_OVER_PI = 6.366_197_723_675_814e-1;
 
 function sineOfReduced(r: number): number {
   const square = r * r;

@@ -134,7 +134,13 @@ function requestsOf(scenario: Scenario, config: ModelConfig, rankCount: number):
     const newTokens = { generate: steps + 1, prefill: 1, decode: steps }[run.phase];
     const { vocabularySize } = config;
     const requests = drawRequests({
-      ...{ seed, rankCount, requestsPerGpu, promptTokens, vocabularySize, prefill, newTokens },
+      seed,
+      rankCount,
+      requestsPerGpu,
+      promptTokens,
+      vocabularySize,
+      prefill,
+      newTokens,
     });
     const [longest] = requests;
     if (longest !== undefined) checkPositions(config, longest);

@@ -16,6 +16,7 @@ import { launchInline } from "./hosts/inline.ts";
 import type { Launch, LaunchedHost } from "./hosts/launch.ts";
 import { launchProcesses } from "./hosts/processes.ts";
 import { type HostProgress, recordingFile } from "./hosts/run-host-processes.ts";
+import { startStopwatch } from "./hosts/stopwatch.ts";
 import { launchThreads } from "./hosts/threads.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
 import { recordingHeader } from "./recording-header.ts";
@@ -55,14 +56,16 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     keepParts = error instanceof WorldError && error.code === "disk";
     throw error;
   } finally {
-    for (let host = 0; !keepParts && host < run.hosts.hostCount; host++) {
-      rmSync(recordingFile(outputFolder, host), { force: true });
-    }
+    if (!keepParts) removeParts(run, outputFolder);
   }
 }
 
+function removeParts(run: PreparedRun, folder: string): void {
+  for (let host = 0; host < run.hosts.hostCount; host++) rmSync(recordingFile(folder, host), { force: true });
+}
+
 async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder: string): Promise<Summary> {
-  const started = performance.now();
+  const elapsed = startStopwatch();
   const parts = hosts.map(({ result }) => recordingFile(folder, result.host));
   const file = path.join(folder, "recording.bin");
   const merged = mergeRecordings(recordingHeader(run), parts, file);
@@ -76,8 +79,7 @@ async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder
       hosts.find(({ result }) => result.served !== undefined)?.result.served,
       "the scheduler's host",
     );
-    const exportSeconds = (performance.now() - started) / 1000;
-    const input = { run, hosts, served, overlap, traceDigest: merged.digest, exportSeconds };
+    const input = { run, hosts, served, overlap, traceDigest: merged.digest, exportSeconds: elapsed() };
     const summary: Summary = { ...summarize(input), warnings: exported.warnings };
     const lines = summary.outputs.map((output) => `${JSON.stringify(output)}\n`);
     writeRunFile(folder, "tokens.jsonl", lines.join(""));

@@ -116,18 +116,18 @@ describe("a GPU", () => {
         expect(gpu.outlook).toEqual({ notBefore: 6e6, quiet: 2e6 });
         const { header, sentAt } = shipment;
         const delivery: Delivery = {
-          ...{
-            exchange: 3,
-            source: 5,
-            target: 0,
-            sentAt,
-            header,
-            bytes: 10,
-            body: "y",
-            queued: 0,
-            transfer: 1,
-          },
-          ...{ limitingProcess: 1, limitingLink: 0, limitingQueue: 0 },
+          exchange: 3,
+          source: 5,
+          target: 0,
+          sentAt,
+          header,
+          bytes: 10,
+          body: "y",
+          queued: 0,
+          transfer: 1,
+          limitingProcess: 1,
+          limitingLink: 0,
+          limitingQueue: 0,
         };
         const time = (context.now + 9e6) as Instant;
         context.send({

@@ -240,20 +240,20 @@ export class Gpu implements LogicalProcess {
   }
 
   /** Waits for the scheduler's next plan; the host learns it and launches nothing before. */
-  *plan<Plan>(quiet: Duration = NO_TIME): Program<{ plan: Plan; dependency: Dependency }> {
+  *plan(): Program<{ readonly plan: unknown; readonly dependency: Dependency }> {
     if (this.#plans.length === 0) {
       yield* until({
         condition: this.#planCondition,
         what: "the scheduler's plan",
         missing: () => ["scheduler"],
         notBefore: this.#streams.freeAt("compute"),
-        quiet,
+        quiet: NO_TIME,
       });
     }
     const { body, at } = this.#plans.shift()!;
     this.#launchedAt = latest(this.#launchedAt, at);
     const cause: Cause = { kind: "plan" };
-    return { plan: body as Plan, dependency: { at, cause } };
+    return { plan: body, dependency: { at, cause } };
   }
 
   /** Tells the scheduler what a step gave, when `at` has come. */

@@ -45,7 +45,8 @@ export function createFatTreePlane(options: FatTreePlaneOptions): Topology {
     links.push(link(`leaf ${leaf}`, `node ${node}`, `node ${node} - leaf ${leaf}`));
   }
   const firstTrunk = links.length;
-  for (let leaf = 0; leaves > 1 && leaf < leaves; leaf++) {
+  const joinedLeaves = leaves > 1 ? leaves : 0;
+  for (let leaf = 0; leaf < joinedLeaves; leaf++) {
     for (let spine = 0; spine < spines; spine++) {
       links.push(link(`leaf ${leaf}`, `spine ${spine}`, `leaf ${leaf} - spine ${spine}`));
       links.push(link(`spine ${spine}`, `leaf ${leaf}`, `leaf ${leaf} - spine ${spine}`));

@@ -155,12 +155,7 @@ export class MicroBatch {
 
   *receiveDispatch(layer: TimedLayer): Program {
     const { pattern } = this.#options;
-    // Until it sends outputs back, the rank unpacks at least nothing and runs its experts on at least nothing.
-    const quiet = this.#leastTime([
-      ...pattern.dispatchReceive(this.#shape, { tokens: 0, rows: 0 }),
-      ...this.#expertsCost(0, 0),
-      ...pattern.combineSend(this.#shape, { tokens: 0, rows: 0 }),
-    ]);
+    const quiet = this.#leastTime(this.leastUntilCombine());
     const received = yield* this.#receive("dispatch", layer, quiet);
     this.#arrived = this.#byUnitRank(received, this.#need(this.#ownDispatch, "own rows"));
     const rows = this.#arrived.reduce((total, { counts }) => total + sum(counts), 0);
@@ -175,7 +170,6 @@ export class MicroBatch {
     for (const { counts } of this.#arrived) {
       for (const [expert, count] of counts.entries()) rowsByExpert[expert]! += count;
     }
-    const active = rowsByExpert.reduce((total, count) => total + (count > 0 ? 1 : 0), 0);
     if (layer.executed === undefined) {
       this.#outputs = this.#arrived.map(() => undefined);
     } else {
@@ -185,7 +179,7 @@ export class MicroBatch {
       }));
       this.#outputs = this.math.experts(layer.executed, this.#unitRank, arrived);
     }
-    const cost = this.#expertsCost(sum(rowsByExpert), active);
+    const cost = this.#expertsCost(sum(rowsByExpert), activeExperts(rowsByExpert));
     this.#exchanged = this.#compute("mlp.experts", layer, cost, [
       this.#need(this.#exchanged, "arrived rows"),
     ]);
@@ -204,11 +198,12 @@ export class MicroBatch {
     this.#outputs = [];
   }
 
-  *receiveCombine(layer: TimedLayer): Program {
+  /** `then`: what the program runs at least between this and its next send. */
+  *receiveCombine(layer: TimedLayer, then: CostSequence): Program {
     const { pattern } = this.#options;
     const load = { tokens: this.#tokens, rows: this.math.routingOf(layer.routedBy).layout.slotOfRow.length };
     const cost = pattern.combineReceive(this.#shape, load);
-    const received = yield* this.#receive("combine", layer, this.#leastTime(cost));
+    const received = yield* this.#receive("combine", layer, this.#leastTime([...cost, ...then]));
     if (layer.executed !== undefined) {
       const returned = this.#byUnitRank(received, this.#need(this.#ownCombine, "own outputs"));
       this.math.combine(
@@ -219,6 +214,33 @@ export class MicroBatch {
     this.#residual = [...this.#residual, this.#exchangeKernel("combine.receive", layer, cost, [received])];
     this.#combinedLayer = layer.layer;
     this.#finishIfComplete(layer);
+  }
+
+  /** Kernels from the last arrival of a dispatch to the sending of outputs: at least those for this rank's own rows. */
+  leastUntilCombine(): CostSequence {
+    const { pattern } = this.#options;
+    const { counts } = this.#need(this.#ownDispatch, "own rows");
+    const load = { tokens: 0, rows: sum(counts) };
+    return [
+      ...pattern.dispatchReceive(this.#shape, load),
+      ...this.#expertsCost(load.rows, activeExperts(counts)),
+      ...pattern.combineSend(this.#shape, load),
+    ];
+  }
+
+  /** Kernels from the last arrival of a combine to the next layer's dispatch, when nothing else comes between. */
+  leastUntilDispatch(): CostSequence {
+    const { pattern, load } = this.#options;
+    const { config, weightPrecision } = this.#timed;
+    const rows = this.#tokens * config.expertsPerToken;
+    const send = pattern.dispatchSend(this.#shape, { tokens: this.#tokens, rows });
+    if (this.#tokens === 0) return send;
+    return [
+      ...projectionCost(config, weightPrecision, load),
+      ...coreCost(config, weightPrecision, load),
+      ...gateCost(config, this.#tokens),
+      ...send,
+    ];
   }
 
   /** Once both the routed and the shared outputs are there. */
@@ -325,6 +347,10 @@ export class MicroBatch {
 
 function latestOf(dependencies: readonly Dependency[]): Dependency {
   return dependencies.reduce((latest, dependency) => (dependency.at > latest.at ? dependency : latest));
+}
+
+function activeExperts(rowsByExpert: Int32Array): number {
+  return rowsByExpert.reduce((total, count) => total + (count > 0 ? 1 : 0), 0);
 }
 
 function sum(values: Int32Array): number {

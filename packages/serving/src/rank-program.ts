@@ -20,7 +20,8 @@ export function* rankProgram(setup: RankSetup): Program {
   const resident = new ResidentRequests(executed.config, (shape) => executed.memory.tensor(shape));
   const buffers = createRowBuffers(executed, setup.maxRows);
   for (;;) {
-    const { plan, dependency } = yield* gpu.plan<Plan>();
+    const { plan: body, dependency } = yield* gpu.plan();
+    const plan = body as Plan;
     if (plan.kind === "end") return;
     admitRequests(setup, resident, plan);
     const report = yield* runStep({ setup, resident, buffers, plan, startedAt: dependency.at });

@@ -55,5 +55,5 @@ export function summaryFixture({ decodeUs, hiddenUs }: FixtureOptions): Summary 
       peakRssBytes: 2e9,
     },
     warnings: [],
-};
+  };
 }

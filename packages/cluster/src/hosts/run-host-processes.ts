@@ -10,6 +10,7 @@ import { createProcesses } from "../create-processes.ts";
 import { createEventLog } from "../event-log.ts";
 import type { PreparedRun } from "../prepare-run.ts";
 import { CLASSES, classOf } from "../process-numbers.ts";
+import { startStopwatch } from "./stopwatch.ts";
 import { createExecutedModel, fillShare, type TensorSpace } from "../tensor-space.ts";
 import { classGraph } from "../wiring.ts";
 
@@ -64,7 +65,7 @@ export function eventLogFile(outputFolder: string, host: number): string {
 
 export async function runHostProcesses(work: HostWork): Promise<HostResult> {
   const { run, host, exchange, space } = work;
-  const begin = performance.now();
+  const sinceBegin = startStopwatch();
   const recording = new HostRecording(recordingFile(work.outputFolder, host));
   const log = work.eventLog ? createEventLog(eventLogFile(work.outputFolder, host)) : undefined;
   try {
@@ -82,8 +83,9 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     await exchange.swap(
       Array.from({ length: exchange.hostCount }, () => ({ round: -1, bounds: [], events: [] })),
     );
-    const started = performance.now();
-    let lastBreath = started;
+    const startSeconds = sinceBegin();
+    const sinceStart = startStopwatch();
+    let lastBreath = performance.now();
     const outcome = await runHost({
       processes,
       classes: classGraph(run),
@@ -100,13 +102,17 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     });
     const { now, events, rounds, waiting } = outcome;
     return {
-      ...{ host, now, events, rounds, waiting },
+      host,
+      now,
+      events,
+      rounds,
+      waiting,
       digests: [...outcome.digests],
       fabrics: [...fabrics].map(([process, fabric]) => ({ process, ...fabric.traffic })),
       served: scheduler === undefined ? undefined : { requests: scheduler.outcomes, steps: scheduler.steps },
       ...exchange.traffic,
-      startSeconds: (started - begin) / 1000,
-      seconds: (performance.now() - started) / 1000,
+      startSeconds,
+      seconds: sinceStart(),
     };
   } finally {
     recording.close();

@@ -111,6 +111,19 @@ describe("a good scenario", () => {
   });
 });
 
+describe("a drawn workload", () => {
+  test("may stand in `workload` itself", () => {
+    const short = loadScenario(write("short.yaml", `${PRESET}workload: { requestsPerGpu: 7, steps: 2 }\n`));
+    const long = loadScenario(
+      write("short.yaml", `${PRESET}workload: { drawn: { requestsPerGpu: 7, steps: 2 } }\n`),
+    );
+    expect(short).toEqual(long);
+    expect(errorIn(`${PRESET}workload: { requestsPerGpu: 7, step: 2 }\n`).message).toContain(
+      'nearest known name is "steps"',
+    );
+  });
+});
+
 describe("a wrong scenario", () => {
   test("is an input error with file, path, found and allowed", () => {
     const error = errorIn(`${PRESET}cluster:\n  nodes: two\n`);

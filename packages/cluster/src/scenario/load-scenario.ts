@@ -9,7 +9,7 @@ import { contradictionsIn } from "./consistency.ts";
 import { scenarioFieldNames } from "./field-names.ts";
 import { missingFiles, resolveFileReferences } from "./file-references.ts";
 import { formatPath, type Problem, problemsOf } from "./problems.ts";
-import { scenarioSchema } from "./schema.ts";
+import { scenarioSchema, spelledOutWorkload } from "./schema.ts";
 import type { Scenario } from "./scenario.ts";
 import { type FieldSetting, parseSetting, withSetting } from "./set-field.ts";
 import { limitsOfThisVersion } from "./this-version.ts";
@@ -48,7 +48,7 @@ export function loadScenario(file: string, settings: readonly string[] = []): Sc
 
 /** Checks a scenario that is already data, and fills in its defaults. Throws an input error. */
 export function resolveScenario(value: unknown, origin: ScenarioOrigin): Scenario {
-  const named = origin.name !== undefined && isMapping(value) ? { name: origin.name, ...value } : value;
+  const named = isMapping(value) ? completed(value, origin) : value;
   const result = scenarioSchema.safeParse(named);
   if (!result.success) {
     throw problemsError(problemsOf(result.error.issues, named, scenarioFieldNames()), origin);
@@ -61,6 +61,18 @@ export function resolveScenario(value: unknown, origin: ScenarioOrigin): Scenari
   ];
   if (problems.length > 0) throw problemsError(problems, origin);
   return scenario;
+}
+
+/** The name from the file, unless the scenario has one; a drawn workload in its full form. */
+function completed(
+  value: Readonly<Record<string, unknown>>,
+  { name }: ScenarioOrigin,
+): Record<string, unknown> {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...value,
+    ...("workload" in value ? { workload: spelledOutWorkload(value["workload"]) } : {}),
+  };
 }
 
 function readText(file: string): string {

@@ -165,7 +165,9 @@ const drawnSchema = fields({
   promptTokens: whole(1)
     .default(8)
     .describe("Length of each prompt in tokens; in phase decode, the length of the KV cache at the start."),
-  steps: whole(1).default(4).describe("Steps of generation: new tokens of each request."),
+  steps: whole(1)
+    .default(4)
+    .describe("Decode steps: new tokens of each request; in phase generate, its prefill gives one more."),
   positionsPerRequest: whole(1)
     .default(1)
     .describe("Positions of a request computed in one decode step; above 1: multi-token prediction."),
@@ -175,6 +177,14 @@ const drawnSchema = fields({
     .default(1)
     .describe("Tokens that a decode step yields for each request, on average."),
 });
+
+/** A drawn workload's fields may also stand in `workload` itself: { requestsPerGpu: 8 } is { drawn: { … } }. */
+export function spelledOutWorkload(workload: unknown): unknown {
+  const isObject = typeof workload === "object" && workload !== null && !Array.isArray(workload);
+  if (!isObject || "drawn" in workload || "prompts" in workload) return workload;
+  const isDrawn = Object.keys(workload).some((key) => key in drawnSchema.shape);
+  return isDrawn ? { drawn: workload } : workload;
+}
 
 const workloadSchema = fields(
   {

@@ -29,7 +29,7 @@ export const fiveStage: Schedule = {
       // Slot 1.
       first.sendDispatch(layer);
       first.shared(layer);
-      if (previous !== undefined) yield* second.receiveCombine(previous);
+      if (previous !== undefined) yield* second.receiveCombine(previous, first.leastUntilCombine());
       second.attention0(layer);
       // Slot 2.
       yield* first.receiveDispatch(layer);
@@ -40,7 +40,7 @@ export const fiveStage: Schedule = {
       // Slot 4.
       second.sendDispatch(layer);
       second.shared(layer);
-      yield* first.receiveCombine(layer);
+      yield* first.receiveCombine(layer, second.leastUntilCombine());
       if (next !== undefined) first.attention0(next);
       // Slot 5.
       yield* second.receiveDispatch(layer);
@@ -50,6 +50,6 @@ export const fiveStage: Schedule = {
       if (next !== undefined) first.attention1(next);
     }
     const last = layers.at(-1);
-    if (last !== undefined) yield* second.receiveCombine(last);
+    if (last !== undefined) yield* second.receiveCombine(last, []);
   },
 };

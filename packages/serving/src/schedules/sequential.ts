@@ -10,14 +10,15 @@ export const sequential: Schedule = {
   overlaps: false,
   *moeLayers({ layers, microBatches }: MoeSteps): Program {
     const [all] = microBatches;
-    for (const layer of layers) {
+    for (const [index, layer] of layers.entries()) {
+      const hasNext = index + 1 < layers.length;
       all!.attention0(layer);
       all!.attention1(layer);
       all!.sendDispatch(layer);
       yield* all!.receiveDispatch(layer);
       all!.mlp(layer);
       all!.sendCombine(layer);
-      yield* all!.receiveCombine(layer);
+      yield* all!.receiveCombine(layer, hasNext ? all!.leastUntilDispatch() : []);
       all!.shared(layer);
     }
   },

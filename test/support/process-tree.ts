@@ -1,0 +1,50 @@
+// Processes of the operating system as tests see them: who started whom, and who is still there. Reads /proc where
+// there is one and asks `ps` elsewhere. A zombie is gone: it holds nothing but its number.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+
+interface RunningProcess {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+/** Processes that `pid` started and that have not ended. */
+export function childrenOf(pid: number): number[] {
+  return runningProcesses().flatMap((one) => (one.parent === pid ? [one.pid] : []));
+}
+
+export function isRunning(pid: number): boolean {
+  return runningProcesses().some((one) => one.pid === pid);
+}
+
+function runningProcesses(): RunningProcess[] {
+  if (existsSync("/proc/self/stat")) {
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return pids.flatMap((name) => parseLine(statusOf(name)));
+  }
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,stat=,ppid="], { encoding: "utf8" });
+  return stdout.split("\n").flatMap((line) => parseLine(line.trim().split(/\s+/)));
+}
+
+/** Number, state and parent. The name, in brackets, may hold anything. */
+function statusOf(pid: string): string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return [
+      pid,
+      ...text
+        .slice(text.lastIndexOf(")") + 2)
+        .split(" ")
+        .slice(0, 2),
+    ];
+  } catch {
+    // It ended while we looked.
+    return [];
+  }
+}
+
+function parseLine([pid, state, parent]: readonly string[]): RunningProcess[] {
+  if (pid === undefined || state === undefined || state.startsWith("Z") || state.startsWith("X")) return [];
+  return [{ pid: Number(pid), parent: Number(parent) }];
+}
