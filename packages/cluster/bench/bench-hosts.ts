@@ -45,7 +45,9 @@ export async function runOnThreads<Result>(tasks: readonly HostTask[]): Promise<
         const worker = new Worker(HOST_MAIN, { workerData });
         workers.push(worker);
         return await new Promise<Result>((resolve, reject) => {
-          worker.on("message", (message: FromHost) => settle(message, resolve as (result: unknown) => void, reject));
+          worker.on("message", (message: FromHost) =>
+            settle(message, resolve as (result: unknown) => void, reject),
+          );
           worker.on("error", reject);
           worker.on("exit", (code) => reject(ended(host, `code ${code}`)));
         });
@@ -98,11 +100,7 @@ export async function runOnProcesses<Result>(
   }
 }
 
-function settle(
-  message: FromHost,
-  resolve: (result: unknown) => void,
-  reject: (error: Error) => void,
-): void {
+function settle(message: FromHost, resolve: (result: unknown) => void, reject: (error: Error) => void): void {
   if (message.kind === "result") resolve(message.result);
   else if (message.kind === "error") reject(deserializeError(message.error));
 }

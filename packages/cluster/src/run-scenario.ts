@@ -72,6 +72,7 @@ async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder
   const recording = openRecording(file);
   try {
     const overlap = overlapOfRun(recording);
+    writeRunFile(folder, "overlap.json", `${JSON.stringify(overlap, undefined, 1)}\n`);
     writePerfetto(recording, path.join(folder, "trace.perfetto.json"));
     const otlpFile = path.join(folder, "trace.otlp.jsonl");
     const exported = await exportOpenTelemetry(recording, { file: otlpFile, environment: process.env });

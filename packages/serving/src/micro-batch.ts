@@ -2,7 +2,7 @@
 // GPU at the timed model's cost and, where the layer is executed, done for real at that moment.
 // Invariant: an operation depends on what it reads, whatever order a schedule issues them in.
 
-import { defined, type Duration, invariant, type Payload, picoseconds } from "@windtunnel/base";
+import { defined, type Duration, type Instant, invariant, type Payload, picoseconds } from "@windtunnel/base";
 import { type AttentionLoad, coreCost, projectionCost } from "@windtunnel/attention-dp";
 import {
   type ArrivedRows,
@@ -12,7 +12,15 @@ import {
   gateCost,
   mlpCost,
 } from "@windtunnel/expert";
-import type { Completion, CostSequence, Dependency, Gpu, Operation, Received } from "@windtunnel/gpu";
+import {
+  type Completion,
+  type CostSequence,
+  type Dependency,
+  elementwise,
+  type Gpu,
+  type Operation,
+  type Received,
+} from "@windtunnel/gpu";
 import { countsForRank } from "@windtunnel/router";
 import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
@@ -91,6 +99,24 @@ export class MicroBatch {
   /** Begins when all of these are done with the residual stream. */
   follow(others: readonly MicroBatch[]): void {
     this.#residual = others.flatMap((other) => other.residual);
+  }
+
+  /** Tokens to rows; the math is done already. Gives the instant at which the step's work begins. */
+  embed(): Instant {
+    const elements = 2 * this.#tokens * this.#timed.config.hiddenSize;
+    const cost = this.#tokens === 0 ? [] : [elementwise(elements)];
+    const place = { step: this.#options.step, layer: -1, microBatch: -1 };
+    const [plan] = this.#residual;
+    if (cost.length === 0) return this.#need(plan, "plan").at;
+    const embedded = this.#gpu.compute({
+      name: "embed",
+      place,
+      cost,
+      sms: this.#options.sms,
+      dependsOn: this.#residual,
+    });
+    this.#residual = [embedded];
+    return embedded.start;
   }
 
   /** ATTN-0: everything before the attention core. */

@@ -69,6 +69,7 @@ function* runStep(run: StepRun): Program<StepReport> {
   executed.context.arena.scope(() => {
     whole.math.x.data.set(embed(executed.context, executed.weights, tokens).data);
   });
+  const start = whole.embed();
   const microBatches = schedule.microBatchCount === 1 ? [whole] : halve(run);
   const moeLayers = timed.layers.filter(({ kind }) => kind === "moe");
   for (const layer of timed.layers) {
@@ -89,8 +90,8 @@ function* runStep(run: StepRun): Program<StepReport> {
       ? last
       : gpu.compute({ name: "head", place, cost: headCost(timed.config, rows), dependsOn: residual }).at;
   const { step, kind } = plan;
-  gpu.recorder.rankStep({ step, kind, start: startedAt, end, requests: rows, tokens: tokens.length });
-  return { rank: setup.rank, step, start: startedAt, end, newTokens };
+  gpu.recorder.rankStep({ step, kind, start, end, requests: rows, tokens: tokens.length });
+  return { rank: setup.rank, step, start, end, newTokens };
 }
 
 /** Two micro-batches of half the requests each, over the same rows. */

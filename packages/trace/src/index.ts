@@ -6,7 +6,6 @@ export {
   COMPUTE_SPANS,
   type MessageRecord,
   noRecorder,
-  OTHER_SPANS,
   type Phase,
   type Place,
   type RankStepRecord,

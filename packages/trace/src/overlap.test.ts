@@ -112,7 +112,11 @@ describe("overlap", () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.tuple(fc.constantFrom<SpanName>("gate", "embed", "dispatch.send", "host.wait"), bounds, place),
+          fc.tuple(
+            fc.constantFrom<SpanName>("gate", "embed", "dispatch.send", "combine.receive"),
+            bounds,
+            place,
+          ),
         ),
         fc.array(fc.tuple(fc.constantFrom("dispatch" as const, "combine" as const), bounds, place)),
         (spanTuples, messageTuples) => {

@@ -4,7 +4,7 @@
 
 import type { Instant } from "@windtunnel/base";
 
-/** What a span on a GPU does. The first list computes, the second communicates, the third waits or administers. */
+/** What a span on a GPU does. The first list computes, the second communicates. */
 export const COMPUTE_SPANS = [
   "embed",
   "attention.project", // norm, query and latent projections, rope: ATTN-0 of the five stages
@@ -21,12 +21,10 @@ export const COMMUNICATION_SPANS = [
   "combine.send",
   "combine.receive",
 ] as const;
-export const OTHER_SPANS = ["launch", "host.wait"] as const;
-export const SPAN_NAMES: readonly [
-  ...typeof COMPUTE_SPANS,
-  ...typeof COMMUNICATION_SPANS,
-  ...typeof OTHER_SPANS,
-] = [...COMPUTE_SPANS, ...COMMUNICATION_SPANS, ...OTHER_SPANS];
+export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICATION_SPANS] = [
+  ...COMPUTE_SPANS,
+  ...COMMUNICATION_SPANS,
+];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
 export const STREAMS = ["compute", "communication", "copy", "host"] as const;

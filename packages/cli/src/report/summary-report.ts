@@ -105,6 +105,7 @@ export function renderCommunication(summary: Summary, colours: Colours): string 
 export function renderFiles(folders: readonly string[], colours: Colours): string {
   const rows = [
     ["summary", "summary.json"],
+    ["overlap", "overlap.json: hidden and exposed by rank, layer and micro-batch"],
     ["tokens", "tokens.jsonl"],
     ["scenario", "scenario.json, with every default"],
     ["timeline", "trace.perfetto.json: at https://ui.perfetto.dev, Open trace file"],
