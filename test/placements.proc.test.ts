@@ -75,6 +75,14 @@ test.each(["processes:2", "processes:10"])(
   },
 );
 
+test("of two runs that differ the first differing event is found", async () => {
+  const slower = { ...scenarioOn("threads:2"), overrides: { gpus: { 3: { speed: 0.5 } } } };
+  const text = await firstDifference([scenarioOn("inline"), slower]);
+  expect(text).toMatch(/^event \d+: kind \d+ from process 3 .* ps with \d+ bytes in one run, kind \d+ from process/);
+  const same = await firstDifference([scenarioOn("inline"), scenarioOn("threads:2")]);
+  expect(same).toMatch(/^no event differs/);
+});
+
 function scenarioOn(placement: string): ScenarioFields {
   return {
     model: { checkpoint: fixture("tiny-v3") },
@@ -92,7 +100,7 @@ function scenarioOn(placement: string): ScenarioFields {
 async function expectSameBits(run: FinishedRun, placement: string): Promise<void> {
   const [actual, expected] = [bitsOf(run), bitsOf(first)];
   if (JSON.stringify(actual) !== JSON.stringify(expected)) {
-    expect(actual, await firstDifference(["inline", placement])).toEqual(expected);
+    expect(actual, await firstDifference([scenarioOn("inline"), scenarioOn(placement)])).toEqual(expected);
   }
 }
 
@@ -106,17 +114,17 @@ function bitsOf({ folder: runFolder, summary }: FinishedRun): Record<string, unk
   return { ...same, files: Object.fromEntries(FILES.map((file) => [file, hashOf(file)])) };
 }
 
-/** Runs both placements again with a log of all events, and says where they part. */
-async function firstDifference(placements: readonly string[]): Promise<string> {
+/** Runs both again with a log of all events, and says where they part. */
+async function firstDifference(scenarios: readonly ScenarioFields[]): Promise<string> {
   const logs: ReturnType<typeof readEventLogs>[] = [];
-  for (const [index, placement] of placements.entries()) {
-    const run = await runInto(folder, `logged-${index}`, scenarioOn(placement), { eventLog: true });
+  for (const [index, scenario] of scenarios.entries()) {
+    const run = await runInto(folder, `logged-${index}`, scenario, { eventLog: true });
     logs.push(readEventLogs(run.summary.hosts.map((_, host) => eventLogFile(run.folder, host))));
   }
   const [one, other] = logs;
   return (
     firstDifferingEvent(one!, other!) ??
-    `no event differs in another run of ${placements.join(" and ")}: what differs is not an event, or not in each run`
+    "no event differs in another run of each: what differs is no event, or differs now and then"
   );
 }
 

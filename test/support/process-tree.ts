@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 interface RunningProcess {
   readonly pid: number;
   readonly parent: number;
+  readonly group: number;
 }
 
 /** Processes that `pid` started and that have not ended. */
@@ -14,8 +15,9 @@ export function childrenOf(pid: number): number[] {
   return runningProcesses().flatMap((one) => (one.parent === pid ? [one.pid] : []));
 }
 
-export function isRunning(pid: number): boolean {
-  return runningProcesses().some((one) => one.pid === pid);
+/** Members of a process group, which a process keeps when its parent dies. */
+export function membersOf(group: number): number[] {
+  return runningProcesses().flatMap((one) => (one.group === group ? [one.pid] : []));
 }
 
 function runningProcesses(): RunningProcess[] {
@@ -23,11 +25,11 @@ function runningProcesses(): RunningProcess[] {
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
     return pids.flatMap((name) => parseLine(statusOf(name)));
   }
-  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,stat=,ppid="], { encoding: "utf8" });
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,stat=,ppid=,pgid="], { encoding: "utf8" });
   return stdout.split("\n").flatMap((line) => parseLine(line.trim().split(/\s+/)));
 }
 
-/** Number, state and parent. The name, in brackets, may hold anything. */
+/** Number, state, parent and group. The name, in brackets, may hold anything. */
 function statusOf(pid: string): string[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -44,7 +46,7 @@ function statusOf(pid: string): string[] {
   }
 }
 
-function parseLine([pid, state, parent]: readonly string[]): RunningProcess[] {
+function parseLine([pid, state, parent, group]: readonly string[]): RunningProcess[] {
   if (pid === undefined || state === undefined || state.startsWith("Z") || state.startsWith("X")) return [];
-  return [{ pid: Number(pid), parent: Number(parent) }];
+  return [{ pid: Number(pid), parent: Number(parent), group: Number(group) }];
 }

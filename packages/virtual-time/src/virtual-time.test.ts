@@ -265,3 +265,43 @@ describe("programs", () => {
     expect(NO_TIME).toBe(0);
   });
 });
+
+describe("the end of a run", () => {
+  test("reports who waits for whom when nothing more can happen, on one host and on two", async () => {
+    class Waiting implements LogicalProcess {
+      readonly #programs = new ProgramSet("rank 0");
+      start(): void {
+        const wait = { condition: new Condition(), what: "combine of layer 2", missing: () => ["rank 1"] };
+        this.#programs.start(
+          "decode",
+          (function* program(): Program {
+            yield* until({ ...wait, notBefore: RUN_START, quiet: NO_TIME });
+          })(),
+        );
+      }
+      handle(): void {
+        throw new Error("nothing is ever sent to it");
+      }
+      get outlook(): Outlook {
+        return this.#programs.outlook;
+      }
+      waiting(): ReturnType<ProgramSet["waiting"]> {
+        return this.#programs.waiting();
+      }
+    }
+    for (const hostCount of [1, 2]) {
+      const outcomes = await Promise.all(
+        createRoundTable(hostCount).map((exchange) => {
+          const processes = new Map<number, LogicalProcess>();
+          if (exchange.self === 0) processes.set(0, new Waiting());
+          return runHost({ processes, classes: graph, classOf, hostOf: () => 0, exchange });
+        }),
+      );
+      const waiting = outcomes.flatMap((outcome) => outcome.waiting);
+      expect(waiting).toEqual([
+        { who: "rank 0, decode", what: "combine of layer 2", since: 0, missing: ["rank 1"] },
+      ]);
+      expect(deadlockError(waiting).exitCode).toBe(1);
+    }
+  });
+});

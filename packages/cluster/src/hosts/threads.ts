@@ -2,11 +2,11 @@
 // The main thread only watches, so that signals and progress go on while workers block.
 
 import { Worker } from "node:worker_threads";
-import { deserializeError, type SerializedError } from "@windtunnel/base";
+import { deserializeError, type SerializedError, WorldError } from "@windtunnel/base";
 import { createSharedChannels, type SharedChannels } from "@windtunnel/transport";
 import type { Scenario } from "../scenario/index.ts";
 import { createTensorSpace, type TensorSpace } from "../tensor-space.ts";
-import type { Launch, LaunchedHost } from "./launch.ts";
+import { carriedBy, describeCarried, type Launch, type LaunchedHost } from "./launch.ts";
 import type { HostProgress, HostResult } from "./run-host-processes.ts";
 
 export interface ThreadAssignment {
@@ -47,6 +47,11 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signa
           }
         });
         worker.on("error", reject);
+        worker.on("exit", (code) => {
+          const carried = describeCarried(carriedBy(run, host));
+          const message = `host ${host} (a thread), which carried ${carried}, ended with code ${code} before the run did`;
+          reject(new WorldError("host-died", message, { host }));
+        });
       }
     });
     const peakRssBytes = process.resourceUsage().maxRSS * 1024;
