@@ -1,2 +1,3 @@
 export { countsForRank, type DispatchLayout, layoutDispatch } from "./dispatch-layout.ts";
+export { balanceExperts, type EplbOptions, type EplbPlacement } from "./eplb.ts";
 export { type ExpertPlacement, ownerOf, placeExperts } from "./expert-placement.ts";
