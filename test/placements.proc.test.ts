@@ -22,7 +22,10 @@ const WIRE: WirePrecision = { dispatch: "fp8", combine: "bf16" };
 
 /** 13 requests on 16 ranks: three never have any. */
 const PROMPTS = drawPrompts(new RandomStream(7, "placements"), {
-  ...{ count: 13, longest: 12, mostNewTokens: 4, vocabularySize: 512 },
+  count: 13,
+  longest: 12,
+  mostNewTokens: 4,
+  vocabularySize: 512,
 });
 
 /** Files that are the same bytes on every placement. */
@@ -78,7 +81,9 @@ test.each(["processes:2", "processes:10"])(
 test("of two runs that differ the first differing event is found", async () => {
   const slower = { ...scenarioOn("threads:2"), overrides: { gpus: { 3: { speed: 0.5 } } } };
   const text = await firstDifference([scenarioOn("inline"), slower]);
-  expect(text).toMatch(/^event \d+: kind \d+ from process 3 .* ps with \d+ bytes in one run, kind \d+ from process/);
+  expect(text).toMatch(
+    /^event \d+: kind \d+ from process 3 .* ps with \d+ bytes in one run, kind \d+ from process/,
+  );
   const same = await firstDifference([scenarioOn("inline"), scenarioOn("threads:2")]);
   expect(same).toMatch(/^no event differs/);
 });

@@ -224,7 +224,10 @@ describe.each(Object.entries(SHAPES))("a checkpoint with %s", (what, config) => 
 
 describe("timed as a larger model", () => {
   const batch = drawPrompts(new RandomStream(3, "timed"), {
-    ...{ count: 5, longest: 6, mostNewTokens: 4, vocabularySize: 512 },
+    count: 5,
+    longest: 6,
+    mostNewTokens: 4,
+    vocabularySize: 512,
   });
   const newTokens = Math.max(...batch.map(({ maxNewTokens }) => maxNewTokens));
 

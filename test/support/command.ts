@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "./folders.ts";
-import { childrenOf, membersOf } from "./process-tree.ts";
+import { membersOf } from "./process-tree.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../packages/cli/bin/windtunnel.js", import.meta.url));
 const POLL_MILLISECONDS = 10;
@@ -72,7 +72,7 @@ export function writeScenario(folder: string, fields: object): string {
 export async function until<Value>(
   what: string,
   condition: () => Value | undefined | false,
-  within = EXPECTED_MILLISECONDS,
+  within: number = EXPECTED_MILLISECONDS,
 ): Promise<Value> {
   const deadline = performance.now() + within;
   for (;;) {
@@ -81,14 +81,6 @@ export async function until<Value>(
     if (performance.now() > deadline) throw new Error(`${what}: not within ${within} ms`);
     await delay(POLL_MILLISECONDS);
   }
-}
-
-/** The hosts of a running command, once all of them are there. */
-export async function hostsOf({ pid }: StartedCommand, count: number): Promise<number[]> {
-  return until(`${count} hosts`, () => {
-    const hosts = childrenOf(pid);
-    return hosts.length === count && hosts.toSorted((a, b) => a - b);
-  });
 }
 
 /** Sockets of a running command's hosts. */

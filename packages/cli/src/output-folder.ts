@@ -1,9 +1,10 @@
 // Where a run is written: a folder that exists or can be made, and that can be written to. Tried out before a run,
 // so that nobody waits for minutes to hear of a wrong path.
 
-import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import path from "node:path";
 import { inputError } from "@windtunnel/base";
+import { makeFolder } from "@windtunnel/cluster";
 
 const PROBE = ".windtunnel-probe";
 
@@ -11,7 +12,7 @@ const PROBE = ".windtunnel-probe";
 export function prepareOutputFolder(folder: string): string {
   const absolute = path.resolve(folder);
   try {
-    mkdirSync(absolute, { recursive: true });
+    makeFolder(absolute);
     const probe = path.join(absolute, PROBE);
     closeSync(openSync(probe, "w"));
     rmSync(probe);
@@ -30,6 +31,7 @@ export function prepareOutputFolder(folder: string): string {
 
 const REASONS: Readonly<Record<string, string>> = {
   EEXIST: "it is a file",
+  ENOENT: "the system allows no folder there",
   ENOTDIR: "a part of its path is a file",
   EACCES: "permission denied",
   EPERM: "permission denied",

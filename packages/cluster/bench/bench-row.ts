@@ -9,6 +9,7 @@ export interface BenchRow {
   readonly work: Record<string, number>;
   readonly seconds: number;
   readonly rates: Record<string, number>;
+  /** Each at most 78 characters. */
   readonly notes?: string[];
 }
 

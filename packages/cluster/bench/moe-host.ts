@@ -3,6 +3,7 @@
 // phase. It knows neither threads nor sockets. Timed from barrier to barrier, so that the slowest host counts.
 
 import { createHash } from "node:crypto";
+import process from "node:process";
 import { defined, invariant, Payload } from "@windtunnel/base";
 import { type ArrivedRows, combine, packDispatch, runExperts } from "@windtunnel/expert";
 import {
@@ -30,6 +31,8 @@ export interface MoeHostResult {
   readonly host: number;
   /** Of each timed repetition. */
   readonly seconds: readonly number[];
+  /** What this thread used of its core meanwhile, waiting excluded: it tells how much other work took. */
+  readonly cpuSeconds: readonly number[];
   /** What registers alone reach beside each repetition, on this thread. */
   readonly limitGflops: readonly number[];
   /** By rank of this host: a digest of the bits of its tokens after the last layer. */
@@ -47,7 +50,8 @@ export interface MoeWork {
   /** Those of them whose expert lives on another host. */
   rowsToOtherHosts: number;
   payloadBytes: number;
-  /** Of its experts in one layer. */
+  /** Rows that its experts got, by layer. */
+  readonly rowsOfExperts: number[];
   mostRowsOfExpert: number;
 }
 
@@ -78,6 +82,7 @@ export async function runMoeHost(
   fillWeights(TensorMemory.attach(space.memory), space.weights, drawnWeights(SEED), share);
   const limits = createLimitLoops(TensorMemory.attach(space.memory));
   const seconds: number[] = [];
+  const cpuSeconds: number[] = [];
   const limitGflops: number[] = [];
   let digests: MoeHostResult["digests"] = [];
   let traffic = exchange.traffic;
@@ -85,15 +90,16 @@ export async function runMoeHost(
     host.begin();
     traffic = { ...exchange.traffic };
     await host.barrier();
+    const cpuStart = process.threadCpuUsage();
     const start = performance.now();
     for (let layer = 0; layer < plan.layerCount; layer++) await host.layer(layer);
     await host.barrier();
     const took = (performance.now() - start) / 1000;
-    const limit = limitSpeed(limits);
-    await host.barrier();
+    const { user, system } = process.threadCpuUsage(cpuStart);
     if (repetition < 0) continue;
+    limitGflops.push(limitSpeed(limits));
     seconds.push(took);
-    limitGflops.push(limit);
+    cpuSeconds.push((user + system) / 1e6);
     const found = host.digests();
     invariant(
       repetition === 0 || found.every(([, digest], i) => digest === digests[i]![1]),
@@ -105,6 +111,7 @@ export async function runMoeHost(
   return {
     host: exchange.self,
     seconds,
+    cpuSeconds,
     limitGflops,
     digests,
     work: host.work,
@@ -147,7 +154,7 @@ class MoeHost {
   readonly #ranks: readonly Rank[];
   readonly #ranksByHost: readonly (readonly number[])[];
   readonly #hostOfRank: Int32Array;
-  #work: MoeWork = { rows: 0, rowsToOtherHosts: 0, payloadBytes: 0, mostRowsOfExpert: 0 };
+  #work: MoeWork = noWork();
 
   constructor(plan: MoePlan, space: MoeSpace, exchange: ValueExchange<MoeMessage>) {
     this.#plan = plan;
@@ -173,7 +180,7 @@ class MoeHost {
   }
 
   begin(): void {
-    this.#work = { rows: 0, rowsToOtherHosts: 0, payloadBytes: 0, mostRowsOfExpert: 0 };
+    this.#work = noWork();
     for (const { x, initial } of this.#ranks) x.data.set(initial.data);
   }
 
@@ -190,6 +197,7 @@ class MoeHost {
     const { gate, experts } = this.#layers[index]!;
     const sent = this.#ranks.map((rank) => this.#gateAndPack(gate, rank));
     const arrived = await this.#dispatch(sent);
+    this.#countArrived(arrived);
     const outputs = arrived.map((rows, i) => {
       const first = this.#ranks[i]!.rank * this.#plan.experts.expertsPerRank;
       const own = experts.slice(first, first + this.#plan.experts.expertsPerRank);
@@ -272,6 +280,19 @@ class MoeHost {
     kernels.checkFinite(x, "the residual stream");
   }
 
+  #countArrived(arrived: readonly (readonly ArrivedRows[])[]): void {
+    let total = 0;
+    for (const bySource of arrived) {
+      for (let expert = 0; expert < this.#plan.experts.expertsPerRank; expert++) {
+        let rows = 0;
+        for (const { counts } of bySource) rows += counts[expert]!;
+        total += rows;
+        this.#work.mostRowsOfExpert = Math.max(this.#work.mostRowsOfExpert, rows);
+      }
+    }
+    this.#work.rowsOfExperts.push(total);
+  }
+
   #countDispatch(sent: readonly (readonly ArrivedRows[])[]): void {
     const { self } = this.#exchange;
     for (const byTarget of sent) {
@@ -283,6 +304,10 @@ class MoeHost {
       }
     }
   }
+}
+
+function noWork(): MoeWork {
+  return { rows: 0, rowsToOtherHosts: 0, payloadBytes: 0, rowsOfExperts: [], mostRowsOfExpert: 0 };
 }
 
 /** What layers compute with; MoE layers turn nothing, so there are no rotary tables. */

@@ -2,6 +2,7 @@
 // combine. Every repetition's tokens must have the bits of the one-process twin over the same weights.
 // Work, at the default sizes: 16 ranks · 64 tokens · 4 layers = 4,096 token-layers of 0.85 million multiply-adds.
 
+import { createHash } from "node:crypto";
 import { invariant } from "@windtunnel/base";
 import { drawnWeights, fillWeights, moeForward, wireRowBytes } from "@windtunnel/model";
 import { rowsOf, TensorMemory } from "@windtunnel/tensor";
@@ -94,6 +95,25 @@ function twinDigests(plan: MoePlan, space: MoeSpace): string[] {
   return ofRanks.map(digestTokens);
 }
 
+/** Hosts wait for the one with the most rows: what that costs is no fault of the code. */
+function unevenness(plan: MoePlan, hosts: readonly MoeHostResult[]): string[] {
+  const { rankCount, tokensPerRank, expertsPerToken, expertCount, layerCount } = plan;
+  const rows = rankCount * tokensPerRank * expertsPerToken;
+  const most = Math.max(...hosts.map(({ work }) => work.mostRowsOfExpert));
+  const layers = Array.from({ length: layerCount }, (_, layer) =>
+    Math.max(...hosts.map(({ work }) => work.rowsOfExperts[layer]!)),
+  );
+  const busiest = (layers.reduce((sum, count) => sum + count, 0) / (layerCount * rows)) * hosts.length;
+  return [
+    `rows of an expert in a layer: ${significant(rows / expertCount)} on average, ${most} at most`,
+    `rows of the busiest host: ${significant(busiest)} times its share, mean over layers`,
+  ];
+}
+
+function significant(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
 function reportMoe(
   plan: MoePlan,
   placement: Placement,
@@ -115,6 +135,7 @@ function reportMoe(
   const multiplyAdds = tokens * layerCount * hiddenSize * expertCount + rows * 3 * hiddenSize * innerSize;
   // Barriers put all hosts in step: the first one's clock is as good as any.
   const seconds = median(hosts[0]!.seconds);
+  const cpuSeconds = sum((host) => median(host.cpuSeconds));
   const limitGflops = sum((host) => median(host.limitGflops));
   const gflops = (2 * multiplyAdds) / seconds / 1e9;
   return {
@@ -132,15 +153,17 @@ function reportMoe(
     seconds,
     rates: {
       "token-layers/s": (tokens * layerCount) / seconds,
+      "token-layers/CPU-s": (tokens * layerCount) / cpuSeconds,
       "GF/s": gflops,
       "limit GF/s": limitGflops,
       "% of limit": (100 * gflops) / limitGflops,
     },
     notes: [
-      `median of ${plan.repetitions}; fastest ${Math.min(...hosts[0]!.seconds).toPrecision(3)} s`,
+      ...unevenness(plan, hosts),
+      `median of ${plan.repetitions}; fastest ${significant(Math.min(...hosts[0]!.seconds))} s`,
       `limit: SIMD multiply and add alone on ${hosts.length} ${hosts.length === 1 ? "thread" : "threads"}, beside each repetition`,
       "every repetition has the bits of the one-process twin",
     ],
-    digest: digests.join(""),
+    digest: createHash("sha256").update(digests.join()).digest("hex").slice(0, 16),
   };
 }

@@ -1,5 +1,6 @@
 export { firstDifferingEvent, readEventLogs } from "./event-log.ts";
 export { eventLogFile } from "./hosts/run-host-processes.ts";
+export { makeFolder } from "./make-folder.ts";
 export { type PreparedRun, prepareRun } from "./prepare-run.ts";
 export {
   type HostSummary,

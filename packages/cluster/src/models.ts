@@ -1,6 +1,7 @@
 // The two models of a run: the executed one with where its weights come from, and the timed one.
 
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { inputError } from "@windtunnel/base";
 import {
   drawnWeights,
@@ -13,6 +14,7 @@ import {
 import { isFileReference, type Scenario } from "./scenario/index.ts";
 
 export interface ExecutedSource {
+  /** Without folders: where files lie must not reach a recording. */
   readonly name: string;
   readonly config: ModelConfig;
   readonly weights: WeightSource;
@@ -22,7 +24,7 @@ export function executedSource(scenario: Scenario): ExecutedSource {
   const { model, seed } = scenario;
   if ("checkpoint" in model) {
     const { config, source } = openCheckpoint(model.checkpoint);
-    return { name: model.checkpoint, config, weights: source };
+    return { name: path.basename(model.checkpoint), config, weights: source };
   }
   const preset = findPreset(model.preset);
   if (!preset.isExecutable) {

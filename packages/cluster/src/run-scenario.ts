@@ -1,9 +1,10 @@
 // A scenario to a run to its files: prepares, launches the hosts, merges their recordings, exports the traces, writes
-// the summary. Every file of a run but the summary's hosts and wall is the same on every placement.
+// the summary. Whatever the placement, the files are the same, but for the placement in scenario.json and for hosts and
+// wall in summary.json.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { defined, toMicroseconds, WorldError } from "@windtunnel/base";
+import { defined, inputError, toMicroseconds, WorldError } from "@windtunnel/base";
 import {
   exportOpenTelemetry,
   mergeRecordings,
@@ -18,6 +19,7 @@ import { launchProcesses } from "./hosts/processes.ts";
 import { type HostProgress, recordingFile } from "./hosts/run-host-processes.ts";
 import { startStopwatch } from "./hosts/stopwatch.ts";
 import { launchThreads } from "./hosts/threads.ts";
+import { makeFolder } from "./make-folder.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
 import { recordingHeader } from "./recording-header.ts";
 import type { RunOptions, Summary } from "./result.ts";
@@ -95,12 +97,13 @@ async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder
 function writeRunFile(folder: string, name: string, content: string): void {
   const file = path.join(folder, name);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeFileSync(file, content);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const code = name === "scenario.json" ? "input" : "disk";
-    throw new WorldError(code, `${file} can't be written: ${why}`, { file });
+    const message = `${file} can't be written: ${why}`;
+    if (name === "scenario.json") throw inputError(message, { file });
+    throw new WorldError("disk", `${message}; what was written before it is saved in ${folder}`, { file });
   }
 }
 

@@ -2,8 +2,6 @@
 
 import { invariant, Payload } from "@windtunnel/base";
 import {
-  combineRows,
-  dequantizeFromWire,
   expertForward,
   type LayerContext,
   type MlpWeights,
@@ -14,7 +12,14 @@ import {
 } from "@windtunnel/model";
 import type { DispatchLayout } from "@windtunnel/router";
 import type { Tensor } from "@windtunnel/tensor";
-import { type ArrivedRows, bytesOf, checkArrived, groupArrived, unpackDispatch } from "./dispatch-rows.ts";
+import {
+  type ArrivedRows,
+  bytesOf,
+  checkArrived,
+  groupArrived,
+  type GroupedRows,
+  unpackDispatch,
+} from "./dispatch-rows.ts";
 
 type ExpertContext = Pick<LayerContext, "config" | "kernels" | "arena">;
 
@@ -35,20 +40,13 @@ export function runExperts(
   const rowBytes = wireRowBytes(wire.combine, size);
   checkArrived(arrived, size, wire.dispatch);
   const groups = groupArrived(arrived, experts.length);
-  const payloads = arrived.map(({ counts }) => {
-    const rows = counts.reduce((sum, count) => sum + count, 0);
-    return new Payload(new Uint8Array(rows * rowBytes));
-  });
+  const payloads = allocateOutputs(arrived, rowBytes);
   const rows = groups.sourceOfRow.length;
   for (let first = 0; first < rows; first += EXPERT_PIECE_ROWS) {
     const end = Math.min(rows, first + EXPERT_PIECE_ROWS);
     context.arena.scope(() => {
       const x = context.arena.tensor([end - first, size]);
-      dequantizeFromWire(
-        context,
-        x,
-        unpackDispatch(context, arrived, groups, { first, end }, size, wire.dispatch),
-      );
+      unpackDispatch(context, x, arrived, groups, { first, end }, wire.dispatch);
       const offsets = context.arena.integers(groups.rowOffsets.length);
       for (const [index, offset] of groups.rowOffsets.entries()) {
         offsets[index] = Math.min(Math.max(offset, first), end) - first;
@@ -56,14 +54,40 @@ export function runExperts(
       const codes = codesOf(
         quantizeForWire(context, wire.combine, expertForward(context, experts, offsets, x)),
       );
-      for (let row = first; row < end; row++) {
+      for (let row = first; row < end;) {
+        const count = runLength(groups, row, end);
         const { bytes } = payloads[groups.sourceOfRow[row]!]!;
         const from = (row - first) * rowBytes;
-        bytes.set(codes.subarray(from, from + rowBytes), groups.placeOfRow[row]! * rowBytes);
+        bytes.set(codes.subarray(from, from + count * rowBytes), groups.placeOfRow[row]! * rowBytes);
+        row += count;
       }
     });
   }
   return payloads;
+}
+
+/** Room for each source's outputs, side by side in one array of bytes. */
+function allocateOutputs(arrived: readonly ArrivedRows[], rowBytes: number): Payload[] {
+  const lengths = arrived.map(({ counts }) => rowBytes * counts.reduce((sum, count) => sum + count, 0));
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return new Payload(bytes.subarray(end - length, end));
+  });
+}
+
+/** Rows from `row` on that lie behind each other in their source's payload too: its rows for one expert, or for several. */
+function runLength({ sourceOfRow, placeOfRow }: GroupedRows, row: number, end: number): number {
+  let count = 1;
+  while (
+    row + count < end &&
+    sourceOfRow[row + count] === sourceOfRow[row] &&
+    placeOfRow[row + count] === placeOfRow[row]! + count
+  ) {
+    count++;
+  }
+  return count;
 }
 
 /** Outputs go back as BF16 or F32: their codes as bytes. */
@@ -98,9 +122,6 @@ export function combine(
     }
     invariant(at === bytes.byteLength, `${at} bytes came back instead of ${bytes.byteLength}`);
     if (codes !== undefined) context.kernels.dequantizeBF16(received, codes);
-    combineRows(context, out, weights, (slot, into) => {
-      const start = layout.rowOfSlot[slot]! * size;
-      into.set(received.data.subarray(start, start + size));
-    });
+    context.kernels.addGatheredRows(out, received, layout.rowOfSlot, weights);
   });
 }

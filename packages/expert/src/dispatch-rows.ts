@@ -3,6 +3,7 @@
 
 import { invariant, Payload } from "@windtunnel/base";
 import {
+  dequantizeFromWire,
   type LayerContext,
   quantizeForWire,
   type WirePrecision,
@@ -22,7 +23,10 @@ export interface ArrivedRows {
   readonly payload: Payload;
 }
 
-/** Rows x [tokens, hidden], quantised, for each rank of the unit. */
+/**
+ * Rows x [tokens, hidden], quantised, for each rank of the unit. All payloads lie in one array of bytes, row by row of
+ * the layout: a rank's rows are neighbours there.
+ */
 export function packDispatch(
   context: RowContext,
   x: Tensor,
@@ -32,27 +36,34 @@ export function packDispatch(
 ): Payload[] {
   const size = rowSize(x);
   const rowBytes = ROW_HEADER_BYTES + wireRowBytes(precision, size);
-  return context.arena.scope(() => {
-    const columns = columnsOf(quantizeForWire(context, precision, x), size);
-    return Array.from({ length: placement.degree }, (_, rank) => {
-      const first = layout.rowOffsets[rank * placement.expertsPerRank]!;
-      const end = layout.rowOffsets[(rank + 1) * placement.expertsPerRank]!;
-      const bytes = new Uint8Array((end - first) * rowBytes);
-      const view = new DataView(bytes.buffer);
-      let at = 0;
-      for (let row = first; row < end; row++) {
-        const token = Math.floor(layout.slotOfRow[row]! / layout.choicesPerToken);
-        view.setInt32(at, token, true);
-        let column = at + ROW_HEADER_BYTES;
-        for (const { data, bytesPerRow } of columns) {
-          bytes.set(data.subarray(token * bytesPerRow, (token + 1) * bytesPerRow), column);
-          column += bytesPerRow;
+  const bytes = new Uint8Array(layout.slotOfRow.length * rowBytes);
+  writeHeaders(bytes, layout, rowBytes);
+  context.arena.scope(() => {
+    let column = ROW_HEADER_BYTES;
+    for (const { data, bytesPerRow } of columnsOf(quantizeForWire(context, precision, x), size)) {
+      // Token by token, so that its row is made and read once for all its choices.
+      for (let token = 0; token < layout.tokenCount; token++) {
+        const row = data.subarray(token * bytesPerRow, (token + 1) * bytesPerRow);
+        const firstSlot = token * layout.choicesPerToken;
+        for (let slot = firstSlot; slot < firstSlot + layout.choicesPerToken; slot++) {
+          bytes.set(row, layout.rowOfSlot[slot]! * rowBytes + column);
         }
-        at += rowBytes;
       }
-      return new Payload(bytes);
-    });
+      column += bytesPerRow;
+    }
   });
+  return Array.from({ length: placement.degree }, (_, rank) => {
+    const first = layout.rowOffsets[rank * placement.expertsPerRank]!;
+    const end = layout.rowOffsets[(rank + 1) * placement.expertsPerRank]!;
+    return new Payload(bytes.subarray(first * rowBytes, end * rowBytes));
+  });
+}
+
+function writeHeaders(bytes: Uint8Array, layout: DispatchLayout, rowBytes: number): void {
+  const view = new DataView(bytes.buffer);
+  for (let row = 0; row < layout.slotOfRow.length; row++) {
+    view.setInt32(row * rowBytes, Math.floor(layout.slotOfRow[row]! / layout.choicesPerToken), true);
+  }
 }
 
 /** The parts of a row as bytes, in the order in which they stand in a message. */
@@ -62,17 +73,12 @@ interface Column {
 }
 
 function columnsOf(wire: WireRows, size: number): Column[] {
-  switch (wire.precision) {
-    case "f32":
-      return [{ data: bytesOf(wire.rows.data), bytesPerRow: 4 * size }];
-    case "bf16":
-      return [{ data: bytesOf(wire.codes), bytesPerRow: 2 * size }];
-    case "fp8":
-      return [
-        { data: wire.codes, bytesPerRow: size },
-        { data: bytesOf(wire.scales), bytesPerRow: wireRowBytes("fp8", size) - size },
-      ];
-  }
+  if (wire.precision === "f32") return [{ data: bytesOf(wire.rows.data), bytesPerRow: 4 * size }];
+  if (wire.precision === "bf16") return [{ data: bytesOf(wire.codes), bytesPerRow: 2 * size }];
+  return [
+    { data: wire.codes, bytesPerRow: size },
+    { data: bytesOf(wire.scales), bytesPerRow: wireRowBytes("fp8", size) - size },
+  ];
 }
 
 /** Rows from all sources, grouped by expert and inside an expert by source. */
@@ -122,46 +128,51 @@ export function checkArrived(
   }
 }
 
-/** The codes of rows [first, end) of the groups, in the arena. */
+/** Rows [first, end) of the groups as their sender's values, into x [end - first, hidden]. */
 export function unpackDispatch(
   context: RowContext,
+  x: Tensor,
   arrived: readonly ArrivedRows[],
   groups: GroupedRows,
   piece: { readonly first: number; readonly end: number },
-  size: number,
   precision: WirePrecision["dispatch"],
-): WireRows {
-  const rowBytes = ROW_HEADER_BYTES + wireRowBytes(precision, size);
-  const wire = emptyRows(context, piece.end - piece.first, size, precision);
+): void {
+  const size = rowSize(x);
+  if (precision === "f32") {
+    copyRows({ precision, rows: x }, size, arrived, groups, piece);
+    return;
+  }
+  context.arena.scope(() => {
+    const wire = emptyRows(context, piece.end - piece.first, size, precision);
+    copyRows(wire, size, arrived, groups, piece);
+    dequantizeFromWire(context, x, wire);
+  });
+}
+
+function copyRows(
+  wire: WireRows,
+  size: number,
+  arrived: readonly ArrivedRows[],
+  groups: GroupedRows,
+  { first, end }: { readonly first: number; readonly end: number },
+): void {
+  const rowBytes = ROW_HEADER_BYTES + wireRowBytes(wire.precision, size);
   const columns = columnsOf(wire, size);
-  for (let row = piece.first; row < piece.end; row++) {
+  for (let row = first; row < end; row++) {
     const { bytes } = arrived[groups.sourceOfRow[row]!]!.payload;
     let column = groups.placeOfRow[row]! * rowBytes + ROW_HEADER_BYTES;
     for (const { data, bytesPerRow } of columns) {
-      data.set(bytes.subarray(column, column + bytesPerRow), (row - piece.first) * bytesPerRow);
+      data.set(bytes.subarray(column, column + bytesPerRow), (row - first) * bytesPerRow);
       column += bytesPerRow;
     }
   }
-  return wire;
 }
 
-function emptyRows(
-  context: RowContext,
-  rows: number,
-  size: number,
-  precision: WirePrecision["dispatch"],
-): WireRows {
+function emptyRows(context: RowContext, rows: number, size: number, precision: "bf16" | "fp8"): WireRows {
   const { arena } = context;
-  switch (precision) {
-    case "f32":
-      return { precision, rows: arena.tensor([rows, size]) };
-    case "bf16":
-      return { precision, codes: arena.halves(rows * size) };
-    case "fp8": {
-      const scalesPerRow = (wireRowBytes("fp8", size) - size) / 4;
-      return { precision, codes: arena.bytes(rows * size), scales: arena.tensor([rows, scalesPerRow]).data };
-    }
-  }
+  if (precision === "bf16") return { precision, codes: arena.halves(rows * size) };
+  const scalesPerRow = (wireRowBytes("fp8", size) - size) / 4;
+  return { precision, codes: arena.bytes(rows * size), scales: arena.tensor([rows, scalesPerRow]).data };
 }
 
 export function bytesOf(array: Float32Array | Uint16Array): Uint8Array {

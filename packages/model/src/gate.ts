@@ -51,13 +51,20 @@ function choose(context: GateContext, logits: Tensor, bias: Float32Array | null,
   if (config.gate === "sigmoid") kernels.sigmoid(scores, logits);
   else kernels.softmax(scores, arena.integers(rows).fill(config.expertCount), 1);
   const ranked = arena.tensor([rows, config.expertCount]);
-  for (let i = 0; i < ranked.data.length; i++) {
-    ranked.data[i] = bias === null ? scores.data[i]! : scores.data[i]! + bias[i % config.expertCount]!;
-  }
+  ranked.data.set(scores.data);
+  if (bias !== null) addBias(ranked, bias);
   if (config.groupCount > 1) maskGroups(context, ranked);
   const best = arena.tensor([rows, config.expertsPerToken]);
   kernels.topK(ranked, config.expertsPerToken, choices.indices, best.data);
   weighChoices(context, scores, choices);
+}
+
+/** Adds the correction bias [experts] to every row. */
+function addBias(ranked: Tensor, bias: Float32Array): void {
+  const { data } = ranked;
+  for (let start = 0; start < data.length; start += bias.length) {
+    for (let expert = 0; expert < bias.length; expert++) data[start + expert]! += bias[expert]!;
+  }
 }
 
 /** Leaves each row the experts of its best groups; all others become minus infinity. */

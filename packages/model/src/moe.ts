@@ -37,10 +37,7 @@ export function moeForward(
     const experts = weights.experts.map((expert, index) => defined(expert ?? undefined, `expert ${index}`));
     const returned = expertForward(context, experts, copied(context, groups.rowOffsets), dispatched);
     roundAsOnWire(context, wire.combine, returned);
-    combineRows(context, out, choices.weights, (slot, into) => {
-      const start = groups.rowOfSlot[slot]! * config.hiddenSize;
-      into.set(returned.data.subarray(start, start + config.hiddenSize));
-    });
+    kernels.addGatheredRows(out, returned, groups.rowOfSlot, choices.weights);
     if (weights.shared !== null) kernels.add(out, mlpForward(context, weights.shared, x));
   });
   return out;
@@ -68,33 +65,6 @@ export function groupChoices(indices: Int32Array, expertCount: number): ChoiceGr
     rowOfSlot[slot] = row;
   }
   return { rowOffsets, slotOfRow, rowOfSlot };
-}
-
-/**
- * out[token] += Σ_j weights[token, j] · row of slot (token, j), over j in order. `copyRow` writes the row of a slot.
- * The cluster's combine is this function over received rows.
- */
-export function combineRows(
-  context: MoeContext,
-  out: Tensor,
-  weights: Float32Array,
-  copyRow: (slot: number, into: Float32Array) => void,
-): void {
-  const { config, kernels, arena } = context;
-  const { hiddenSize, expertsPerToken } = config;
-  const rows = rowCount(out);
-  arena.scope(() => {
-    const gathered = arena.tensor([rows, hiddenSize]);
-    const factors = arena.tensor([rows]).data;
-    for (let choice = 0; choice < expertsPerToken; choice++) {
-      for (let token = 0; token < rows; token++) {
-        const slot = token * expertsPerToken + choice;
-        factors[token] = weights[slot]!;
-        copyRow(slot, gathered.data.subarray(token * hiddenSize, (token + 1) * hiddenSize));
-      }
-      kernels.addScaledRows(out, gathered, factors);
-    }
-  });
 }
 
 /** Each choice's row as its expert receives it: [rows · expertsPerToken, hidden], grouped by expert. */

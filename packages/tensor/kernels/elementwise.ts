@@ -1,4 +1,4 @@
-// Functions of single elements: sigmoid, SwiGLU, sums of whole tensors and of scaled rows, and the search for NaN.
+// Functions of single elements: sigmoid, SwiGLU, sums of whole tensors, and the search for NaN.
 // Addresses are in bytes, counts in elements.
 
 import { siluOf, sigmoidOf } from "./exponential";
@@ -34,22 +34,6 @@ export function add(out: usize, x: usize, count: i32): void {
   for (; x < end; x += 16, out += 16) v128.store(out, f32x4.add(v128.load(out), v128.load(x)));
   const rest = count & 3;
   if (rest > 0) storeTail(out, f32x4.add(loadTail(out, rest), loadTail(x, rest)), rest);
-}
-
-export function addScaledRows(out: usize, x: usize, factors: usize, rows: i32, size: i32): void {
-  const rest = size & 3;
-  for (let row = 0; row < rows; row++) {
-    const factor = v128.load32_splat(factors + (<usize>row << 2));
-    const end = x + (<usize>(size & -4) << 2);
-    for (; x < end; x += 16, out += 16) {
-      v128.store(out, f32x4.add(v128.load(out), f32x4.mul(factor, v128.load(x))));
-    }
-    if (rest > 0) {
-      storeTail(out, f32x4.add(loadTail(out, rest), f32x4.mul(factor, loadTail(x, rest))), rest);
-      x += <usize>rest << 2;
-      out += <usize>rest << 2;
-    }
-  }
 }
 
 /** 1 when no element is NaN or infinite, that is, when no exponent is all ones; else 0. */

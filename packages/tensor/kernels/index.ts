@@ -4,7 +4,7 @@ export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { writeConstants } from "./constants";
 export { dotRows } from "./dot-rows";
 export { dequantizeE4M3, quantizeE4M3 } from "./e4m3";
-export { add, addScaledRows, allFinite, sigmoid, swiglu } from "./elementwise";
+export { add, allFinite, sigmoid, swiglu } from "./elementwise";
 export { addGatheredRows } from "./gathered-rows";
 export { limitLoop, limitLoopApart } from "./limit";
 export { matmul } from "./matmul";

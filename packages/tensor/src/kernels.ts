@@ -54,8 +54,11 @@ export interface Kernels {
   /** out += x, elementwise. */
   add(out: Tensor, x: Tensor): void;
 
-  /** out[r] += factor[r] · x[r] by row (multiply, round, add, round). */
-  addScaledRows(out: Tensor, x: Tensor, factors: Float32Array): void;
+  /**
+   * out[r] += Σ_j factors[r, j] · x[rows[r, j]], j in order (multiply, round, add, round). rows and factors are
+   * [rows of out, j]; x may have any number of rows.
+   */
+  addGatheredRows(out: Tensor, x: Tensor, rows: Int32Array, factors: Float32Array): void;
 
   /** The k largest of each row, largest first, ties to the lowest index. indices and values are [rows, k]. NaN is refused. */
   topK(x: Tensor, k: number, indices: Int32Array, values: Float32Array): void;

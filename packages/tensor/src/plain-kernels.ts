@@ -3,7 +3,7 @@
 
 import { throwAtNonFinite } from "./finite.ts";
 import type { Kernels } from "./kernels.ts";
-import { add, addScaledRows, sigmoid, swiglu } from "./plain/elementwise.ts";
+import { add, addGatheredRows, sigmoid, swiglu } from "./plain/elementwise.ts";
 import { dotRows, groupedMatmul, matmul, weightedRows } from "./plain/products.ts";
 import { dequantizeBF16, dequantizeE4M3, quantizeBF16, quantizeE4M3 } from "./plain/quantization.ts";
 import { rmsNorm, rope, softmax } from "./plain/rows.ts";
@@ -21,7 +21,7 @@ export const plainKernels: Kernels = {
   swiglu,
   sigmoid,
   add,
-  addScaledRows,
+  addGatheredRows,
   topK,
   checkFinite: throwAtNonFinite,
   quantizeE4M3,

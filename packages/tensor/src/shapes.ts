@@ -103,10 +103,19 @@ export function checkSame(out: Tensor, x: Tensor, what: string): void {
   expectEqual(out.data.length, x.data.length, `${what} elements`);
 }
 
-export function checkScaledRows(out: Tensor, x: Tensor, factors: Float32Array): void {
-  checkSame(out, x, "addScaledRows");
-  expectEqual(rowSize(out), rowSize(x), "addScaledRows row size");
-  expectEqual(factors.length, rowCount(x), "addScaledRows factors");
+/** Returns how many rows of x each row of out adds. */
+export function checkGatheredRows(out: Tensor, x: Tensor, rows: Int32Array, factors: Float32Array): number {
+  expectEqual(rowSize(out), rowSize(x), "addGatheredRows row size");
+  expectEqual(factors.length, rows.length, "addGatheredRows factors");
+  const outRows = rowCount(out);
+  const perRow = outRows === 0 ? 0 : rows.length / outRows;
+  expectEqual(rows.length, Math.floor(perRow) * outRows, "addGatheredRows rows");
+  const known = rowCount(x);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (row < 0 || row >= known) invariant(false, `row ${row} is added; there are ${known}`);
+  }
+  return perRow;
 }
 
 export function checkTopK(x: Tensor, k: number, indices: Int32Array, values: Float32Array): void {

@@ -11,7 +11,7 @@ import * as shapes from "./shapes.ts";
 import { instantiateKernels, type KernelFunctions } from "./simd/kernel-module.ts";
 import { Staging } from "./simd/staging.ts";
 import { rowCount, rowSize, type Tensor } from "./tensor.ts";
-import { topK } from "./top-k.ts";
+import { nanInChoice } from "./top-k.ts";
 
 const FLOAT_BYTES = 4;
 
@@ -127,14 +127,33 @@ class SimdKernels implements Kernels {
     this.#functions.add(this.#at(out), this.#at(x), x.data.length);
   }
 
-  addScaledRows(out: Tensor, x: Tensor, factors: Float32Array): void {
-    shapes.checkScaledRows(out, x, factors);
-    const factorsAddress = this.#staging.input(0, factors);
-    this.#functions.addScaledRows(this.#at(out), this.#at(x), factorsAddress, factors.length, rowSize(x));
+  addGatheredRows(out: Tensor, x: Tensor, rows: Int32Array, factors: Float32Array): void {
+    const perRow = shapes.checkGatheredRows(out, x, rows, factors);
+    const rowsAddress = this.#staging.input(0, rows);
+    const factorsAddress = this.#staging.input(1, factors);
+    const [outAddress, xAddress] = [this.#at(out), this.#at(x)];
+    const outRows = rowCount(out);
+    this.#functions.addGatheredRows(
+      outAddress,
+      xAddress,
+      rowsAddress,
+      factorsAddress,
+      outRows,
+      perRow,
+      rowSize(x),
+    );
   }
 
   topK(x: Tensor, k: number, indices: Int32Array, values: Float32Array): void {
-    topK(x, k, indices, values);
+    shapes.checkTopK(x, k, indices, values);
+    if (k === 0) return;
+    const size = rowSize(x);
+    const indicesAddress = this.#staging.output(0, indices);
+    const valuesAddress = this.#staging.output(1, values);
+    const nan = this.#functions.topK(this.#at(x), rowCount(x), size, k, indicesAddress, valuesAddress);
+    if (nan >= 0) throw nanInChoice(Math.floor(nan / size), nan % size);
+    this.#staging.finish(indicesAddress, indices);
+    this.#staging.finish(valuesAddress, values);
   }
 
   checkFinite(x: Tensor, what: string): void {

@@ -1,5 +1,5 @@
 // The k largest elements of each row, by insertion into a sorted list of k: n comparisons for most rows, because
-// after the first few elements almost none enters. Both implementations of the kernels use it.
+// after the first few elements almost none enters. The plain version; kernels/top-k.ts is the same in WebAssembly.
 
 import { WorldError } from "@windtunnel/base";
 import { checkTopK } from "./shapes.ts";
@@ -34,7 +34,7 @@ export function topK(x: Tensor, k: number, indices: Int32Array, values: Float32A
   }
 }
 
-function nanInChoice(row: number, column: number): WorldError {
+export function nanInChoice(row: number, column: number): WorldError {
   return new WorldError(
     "numerics",
     `a NaN stands in row ${row}, column ${column} of the scores to choose from`,

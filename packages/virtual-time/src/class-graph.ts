@@ -14,7 +14,7 @@ export interface ClassGraph {
 export interface ClassBound {
   /** The earliest send that pending events can cause: for each, the later of its process's notBefore and its time + quiet. */
   pendingSend: number;
-  /** The earliest event pending or just sent, as it will be handled. */
+  /** The earliest event that this host has sent to other hosts since the last round. */
   justSent: number;
   /** Least promises over the class's processes on this host. */
   notBefore: number;

@@ -7,7 +7,7 @@ import type { BenchRow, MoeBenchOptions } from "@windtunnel/cluster/bench";
 import type { MatmulBenchRow } from "@windtunnel/tensor/bench";
 import { wholeNumber } from "../numbers.ts";
 import { formatMagnitude, formatMicroseconds, formatNumber, significant } from "../report/format.ts";
-import { renderSection, renderTable } from "../report/table.ts";
+import { renderSection, renderTable, type TableContent } from "../report/table.ts";
 import type { Colours, Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
@@ -74,9 +74,9 @@ async function measure(name: BenchName, options: Options, colours: Colours): Pro
     name === "moe"
       ? await benchMoe(await moeOptions(options))
       : name === "events"
-        ? await benchEvents()
+        ? benchEvents()
         : await benchTransports();
-  return { rows, text: rows.map((row) => renderBenchRow(row, colours)).join("\n") };
+  return { rows, text: renderBenchRows(rows, colours) };
 }
 
 async function moeOptions(options: Options): Promise<MoeBenchOptions> {
@@ -101,6 +101,34 @@ async function moeOptions(options: Options): Promise<MoeBenchOptions> {
 
 function wrongOption(path: string, found: string | number, allowed: string): Error {
   return inputError(`${path}: found ${found}; allowed: ${allowed}`, { path, found, allowed });
+}
+
+/** Rows whose names share what stands before ": " become one table; others stand alone. */
+export function renderBenchRows(rows: readonly BenchRow[], colours: Colours): string {
+  const groups = new Map<string, BenchRow[]>();
+  for (const row of rows) {
+    const title = row.name.split(": ")[0]!;
+    groups.set(title, [...(groups.get(title) ?? []), row]);
+  }
+  const parts = [...groups].map(([title, group]) =>
+    group.length === 1 ? renderBenchRow(group[0]!, colours) : renderBenchGroup(title, group, colours),
+  );
+  return parts.join("\n\n");
+}
+
+function renderBenchGroup(title: string, rows: readonly BenchRow[], colours: Colours): string {
+  const columns = (row: BenchRow): [string, string][] => [
+    ...labelled(row.work),
+    ["seconds", significant(row.seconds)],
+    ...labelled(row.rates),
+  ];
+  const heads = columns(rows[0]!).map(([label]) => label);
+  const table: TableContent = {
+    head: ["", ...heads],
+    aligns: ["left", ...heads.map(() => "right" as const)],
+    rows: rows.map((row) => [row.name.slice(title.length + 2), ...columns(row).map(([, value]) => value)]),
+  };
+  return renderSection(title, table, colours);
 }
 
 /** One measurement: what was done, how long it took, what that makes in a second. */
@@ -142,6 +170,6 @@ function benchName(text: string): BenchName {
   return name;
 }
 
-function labelled(values: Readonly<Record<string, number>>): string[][] {
+function labelled(values: Readonly<Record<string, number>>): [string, string][] {
   return Object.entries(values).map(([key, value]) => [key, formatNumber(value)]);
 }

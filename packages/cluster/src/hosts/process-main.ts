@@ -3,7 +3,7 @@
 
 import { rmSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { serializeError } from "@windtunnel/base";
+import { defined, serializeError } from "@windtunnel/base";
 import { ZeromqExchange } from "@windtunnel/transport";
 import type { WindowMessage } from "@windtunnel/virtual-time";
 import { prepareRun } from "../prepare-run.ts";
@@ -16,22 +16,27 @@ let takeEndpoints: (endpoints: readonly string[]) => void = () => undefined;
 const endpointsKnown = new Promise<readonly string[]>((resolve) => {
   takeEndpoints = resolve;
 });
-let socketFolder: string | undefined;
+/** Holds the sockets of this run and nothing else. */
+const socketFolder = defined(process.argv[2], "the folder of sockets");
 
 /** Ctrl-C reaches every process of a terminal; the launcher decides. */
 process.on("SIGINT", () => undefined);
-process.on("disconnect", () => {
-  if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
-  process.exit(1);
-});
+process.on("disconnect", endAlone);
+// The launcher may have died while this host was loading.
+if (!process.connected) endAlone();
 process.on("message", (message: ToHost) => {
   if (message.kind === "endpoints") takeEndpoints(message.endpoints);
   else void carry(message.assignment);
 });
 
+/** Other hosts do the same, and may still be binding sockets: the last one finds the folder quiet. */
+function endAlone(): never {
+  rmSync(socketFolder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  process.exit(1);
+}
+
 async function carry(assignment: ProcessAssignment): Promise<void> {
   try {
-    ({ socketFolder } = assignment);
     const { scenario, host, hostCount, transport, outputFolder, eventLog } = assignment;
     const { exchange, endpoint } = await ZeromqExchange.bind<WindowMessage>(
       host,
@@ -60,6 +65,9 @@ async function carry(assignment: ProcessAssignment): Promise<void> {
   }
 }
 
+/** A launcher that can't be told anything is dead. */
 function tell(message: FromHost): void {
-  process.send?.(message);
+  process.send?.(message, undefined, {}, (error) => {
+    if (error !== null) endAlone();
+  });
 }

@@ -23,8 +23,6 @@ export interface ProcessAssignment {
   readonly host: number;
   readonly hostCount: number;
   readonly transport: "ipc" | "tcp";
-  /** Holds the sockets of this run and nothing else. */
-  readonly socketFolder: string;
   readonly outputFolder: string;
   readonly eventLog: boolean;
 }
@@ -65,7 +63,8 @@ async function superviseHosts(
   return await new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     for (let host = 0; host < hostCount; host++) {
-      const child = fork(new URL("./process-main.ts", import.meta.url), {
+      // A host knows the folder of sockets from its first moment, and can remove it when nobody else is left.
+      const child = fork(new URL("./process-main.ts", import.meta.url), [socketFolder], {
         serialization: "advanced",
         stdio: ["ignore", "ignore", "inherit", "ipc"],
       });
@@ -99,7 +98,7 @@ async function superviseHosts(
       const { scenario } = run;
       send(child, {
         kind: "assignment",
-        assignment: { scenario, host, hostCount, transport, socketFolder, outputFolder, eventLog },
+        assignment: { scenario, host, hostCount, transport, outputFolder, eventLog },
       });
     }
   });

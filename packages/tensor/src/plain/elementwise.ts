@@ -1,6 +1,6 @@
-// Functions of single elements and of rows times a factor.
+// Functions of single elements and of sums of rows times factors.
 
-import { checkSame, checkScaledRows, checkSwiglu } from "../shapes.ts";
+import { checkGatheredRows, checkSame, checkSwiglu } from "../shapes.ts";
 import { rowCount, rowSize, type Tensor } from "../tensor.ts";
 import { sigmoidOf, siluOf } from "./exponential.ts";
 
@@ -29,13 +29,15 @@ export function add(out: Tensor, x: Tensor): void {
   for (let i = 0; i < x.data.length; i++) out.data[i] = fround(out.data[i]! + x.data[i]!);
 }
 
-export function addScaledRows(out: Tensor, x: Tensor, factors: Float32Array): void {
-  checkScaledRows(out, x, factors);
+export function addGatheredRows(out: Tensor, x: Tensor, rows: Int32Array, factors: Float32Array): void {
+  const perRow = checkGatheredRows(out, x, rows, factors);
   const size = rowSize(x);
-  for (let row = 0; row < factors.length; row++) {
-    const factor = factors[row]!;
-    for (let i = row * size; i < (row + 1) * size; i++) {
-      out.data[i] = fround(out.data[i]! + fround(factor * x.data[i]!));
+  for (let i = 0; i < rows.length; i++) {
+    const factor = factors[i]!;
+    const from = rows[i]! * size;
+    const to = Math.floor(i / perRow) * size;
+    for (let column = 0; column < size; column++) {
+      out.data[to + column] = fround(out.data[to + column]! + fround(factor * x.data[from + column]!));
     }
   }
 }

@@ -49,7 +49,17 @@ export interface KernelFunctions {
   swiglu(out: Address, gateUp: Address, rows: Count, inner: Count): void;
   sigmoid(out: Address, x: Address, count: Count): void;
   add(out: Address, x: Address, count: Count): void;
-  addScaledRows(out: Address, x: Address, factors: Address, rows: Count, size: Count): void;
+  addGatheredRows(
+    out: Address,
+    x: Address,
+    rows: Address,
+    factors: Address,
+    outRows: Count,
+    perRow: Count,
+    size: Count,
+  ): void;
+  /** Where the first NaN stands, counted over all rows; -1 without one. */
+  topK(x: Address, rows: Count, size: Count, k: Count, indices: Address, values: Address): number;
   allFinite(x: Address, count: Count): 0 | 1;
   quantizeE4M3(codes: Address, scales: Address, x: Address, rows: Count, size: Count): void;
   dequantizeE4M3(out: Address, codes: Address, scales: Address, rows: Count, size: Count): void;

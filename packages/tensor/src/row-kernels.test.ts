@@ -1,283 +1,16 @@
-import { RandomStream } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
+import { decodeE4M3, elementCount, plainKernels, rowsOf } from "./index.ts";
 import {
-  createSimdKernels,
-  decodeE4M3,
-  elementCount,
-  type Kernels,
-  packedElementCount,
-  type PackedMatrix,
-  packMatrix,
-  plainKernels,
-  rowsOf,
-  type StridedRows,
-  type Tensor,
-  TensorMemory,
-} from "./index.ts";
-
-// Both kernels compute every case from the same inputs; results are compared as bit patterns.
-const FIXED_SEED = 20_241_226;
-const FRESH_SEED = Number(process.env["WINDTUNNEL_TEST_SEED"] ?? Date.now() % 1_000_000_007);
-const SEEDS = [FIXED_SEED, FRESH_SEED];
-
-function repeatWith(seed: number): string {
-  return `WINDTUNNEL_TEST_SEED=${seed} npx vitest run --project unit packages/tensor`;
-}
-
-const memory = TensorMemory.create(96 * 1024 ** 2);
-const arena = memory.arena(80 * 1024 ** 2);
-const simd = createSimdKernels(memory);
-const both: readonly Kernels[] = [plainKernels, simd];
-
-/** Seeded inputs: shapes that hit every remainder, values of many magnitudes, zeros of both signs. */
-class Draw {
-  readonly #stream: RandomStream;
-  constructor(seed: number, name: string) {
-    this.#stream = new RandomStream(seed, name);
-  }
-
-  size(largest: number): number {
-    return 1 + this.#stream.below(largest);
-  }
-
-  count(largest: number): number {
-    return this.#stream.below(largest + 1);
-  }
-
-  value(): number {
-    const kind = this.#stream.below(16);
-    if (kind === 0) return 0;
-    if (kind === 1) return -0;
-    const spread = kind === 2 ? 8 : kind === 3 ? 1e-3 : 1;
-    return this.#stream.normal() * spread;
-  }
-
-  tensor(...shape: number[]): Tensor {
-    const tensor = arena.tensor(shape);
-    for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = this.value();
-    return tensor;
-  }
-
-  strided(rows: number, width: number): StridedRows {
-    const stride = width + this.count(5);
-    const { address, data } = this.tensor(rows, stride);
-    return { rows, stride, address, data };
-  }
-
-  weights(outputSize: number, inputSize: number): { packed: PackedMatrix; rowMajor: Tensor } {
-    const rowMajor = this.tensor(outputSize, inputSize);
-    const into = arena.tensor([packedElementCount(outputSize, inputSize)]);
-    return { packed: packMatrix(into, rowMajor.data, outputSize, inputSize), rowMajor };
-  }
-
-  positions(count: number, below: number): Int32Array {
-    return Int32Array.from({ length: count }, () => this.#stream.below(below));
-  }
-}
-
-function copyOf(tensor: Tensor): Tensor {
-  const copy = arena.tensor(tensor.shape);
-  copy.data.set(tensor.data);
-  return copy;
-}
-
-function bitsOf(array: Float32Array): Int32Array {
-  return new Int32Array(array.buffer, array.byteOffset, array.length);
-}
-
-/** Expects the same bits; says the first difference instead of printing two arrays. */
-function expectSameBits(actual: Float32Array, expected: Float32Array, what: string): void {
-  const [actualBits, expectedBits] = [bitsOf(actual), bitsOf(expected)];
-  const at = actualBits.findIndex((pattern, i) => pattern !== expectedBits[i]);
-  expect(at === -1 ? "same bits" : `${what}: element ${at} is ${actual[at]}, plain has ${expected[at]}`).toBe(
-    "same bits",
-  );
-}
-
-/** |actual − expected| at most `relative` of the sum's magnitude. */
-function expectClose(actual: number, expected: number, magnitude: number, relative = 2e-6): void {
-  expect(Math.abs(actual - expected)).toBeLessThanOrEqual(relative * magnitude + 1e-30);
-}
-
-/** Runs `body` `times` for both seeds; a failure names the seed and how to repeat it. */
-function forSeeds(name: string, times: number, body: (draw: Draw) => void): void {
-  for (const seed of SEEDS) {
-    for (let round = 0; round < times; round++) {
-      try {
-        arena.scope(() => body(new Draw(seed, `${name} ${round}`)));
-      } catch (error) {
-        throw new Error(`seed ${seed}, round ${round}; repeat with: ${repeatWith(seed)}`, { cause: error });
-      }
-    }
-  }
-}
-
-/** The results of both kernels for an out tensor filled with rubbish first. */
-function results(shape: readonly number[], run: (kernels: Kernels, out: Tensor) => void): [Tensor, Tensor] {
-  const [plain, fast] = both.map((kernels) => {
-    const out = arena.tensor(shape);
-    out.data.fill(Number.NaN);
-    run(kernels, out);
-    return out;
-  });
-  return [plain!, fast!];
-}
-
-function expectSameResults(shape: readonly number[], run: (kernels: Kernels, out: Tensor) => void): Tensor {
-  const [plain, fast] = results(shape, run);
-  expectSameBits(fast.data, plain.data, shape.join("×"));
-  return plain;
-}
-
-describe("matmul", () => {
-  test("simd equals plain on every remainder of rows and columns", () => {
-    for (let rows = 0; rows <= 9; rows++) {
-      for (let n = 1; n <= 41; n += rows > 4 ? 5 : 1) {
-        arena.scope(() => {
-          const draw = new Draw(FIXED_SEED, `matmul ${rows} ${n}`);
-          const k = draw.size(23);
-          const x = draw.tensor(rows, k);
-          const { packed } = draw.weights(n, k);
-          expectSameResults([rows, n], (kernels, out) => kernels.matmul(out, x, packed));
-        });
-      }
-    }
-  });
-
-  test("simd equals plain, and plain equals double precision to a few roundings", () => {
-    forSeeds("matmul", 12, (draw) => {
-      const [rows, k, n] = [draw.count(20), draw.size(300), draw.size(140)];
-      const x = draw.tensor(rows, k);
-      const { packed, rowMajor } = draw.weights(n, k);
-      const out = expectSameResults([rows, n], (kernels, into) => kernels.matmul(into, x, packed));
-      for (let i = 0; i < rows * n; i++) {
-        let [sum, magnitude] = [0, 0];
-        for (let j = 0; j < k; j++) {
-          const product = x.data[Math.floor(i / n) * k + j]! * rowMajor.data[(i % n) * k + j]!;
-          sum += product;
-          magnitude += Math.abs(product);
-        }
-        // k additions, each with a relative error of at most 2^-24 of the running magnitude.
-        expect(Math.abs(out.data[i]! - sum)).toBeLessThanOrEqual((k + 2) * 2 ** -24 * magnitude + 1e-30);
-      }
-    });
-  });
-
-  test("a short last panel writes nothing beside the result", () => {
-    forSeeds("matmul edges", 4, (draw) => {
-      const [rows, k, n] = [draw.size(7), draw.size(9), draw.size(20)];
-      const x = draw.tensor(rows, k);
-      const { packed } = draw.weights(n, k);
-      const guarded = arena.tensor([rows + 2, n]);
-      guarded.data.fill(7);
-      simd.matmul(rowsOf(guarded, 1, rows + 1), x, packed);
-      expect(
-        [...rowsOf(guarded, 0, 1).data, ...rowsOf(guarded, rows + 1, rows + 2).data].every((v) => v === 7),
-      ).toBe(true);
-    });
-  });
-
-  test("a row's result does not depend on the rows beside it", () => {
-    forSeeds("row independence", 4, (draw) => {
-      const [rows, k, n] = [draw.size(12), draw.size(64), draw.size(40)];
-      const x = draw.tensor(rows, k);
-      const { packed } = draw.weights(n, k);
-      const together = arena.tensor([rows, n]);
-      simd.matmul(together, x, packed);
-      for (let row = 0; row < rows; row++) {
-        const alone = arena.tensor([1, n]);
-        simd.matmul(alone, rowsOf(x, row, row + 1), packed);
-        expectSameBits(alone.data, rowsOf(together, row, row + 1).data, `row ${row}`);
-      }
-    });
-  });
-
-  test("grouped: every expert's rows go through its own weights, empty experts cost nothing", () => {
-    forSeeds("grouped", 8, (draw) => {
-      const [k, n, experts] = [draw.size(70), draw.size(50), draw.size(9)];
-      const weights = Array.from({ length: experts }, () => draw.weights(n, k).packed);
-      const rowOffsets = new Int32Array(experts + 1);
-      for (let e = 0; e < experts; e++) rowOffsets[e + 1] = rowOffsets[e]! + Math.max(0, draw.count(9) - 3);
-      const rows = rowOffsets[experts]!;
-      const x = draw.tensor(rows, k);
-      const out = expectSameResults([rows, n], (kernels, into) =>
-        kernels.groupedMatmul(into, x, rowOffsets, weights),
-      );
-      for (let e = 0; e < experts; e++) {
-        const [start, end] = [rowOffsets[e]!, rowOffsets[e + 1]!];
-        const alone = arena.tensor([end - start, n]);
-        plainKernels.matmul(alone, rowsOf(x, start, end), weights[e]!);
-        expectSameBits(alone.data, rowsOf(out, start, end).data, `expert ${e}`);
-      }
-    });
-  });
-
-  test("wrong shapes are refused by both", () => {
-    arena.scope(() => {
-      const draw = new Draw(FIXED_SEED, "wrong shapes");
-      const { packed } = draw.weights(8, 4);
-      for (const kernels of both) {
-        expect(() => kernels.matmul(arena.tensor([2, 8]), arena.tensor([2, 5]), packed)).toThrow(
-          "input size",
-        );
-        expect(() => kernels.matmul(arena.tensor([2, 9]), arena.tensor([2, 4]), packed)).toThrow(
-          "output size",
-        );
-        expect(() => kernels.matmul(arena.tensor([3, 8]), arena.tensor([2, 4]), packed)).toThrow(
-          "output rows",
-        );
-      }
-    });
-  });
-
-  test("a tensor outside the shared memory is refused", () => {
-    const outside: Tensor = { shape: [1, 4], address: 0, data: new Float32Array(4) };
-    expect(() => simd.add(outside, outside)).toThrow("elsewhere");
-  });
-});
-
-describe("attention's products", () => {
-  test("dotRows: simd equals plain, plain agrees with double precision", () => {
-    forSeeds("dotRows", 30, (draw) => {
-      const [aRows, bRows, depth] = [draw.count(7), draw.count(11), draw.size(70)];
-      const [a, b] = [draw.strided(aRows, depth), draw.strided(bRows, depth)];
-      const out = expectSameResults([aRows, bRows], (kernels, into) => kernels.dotRows(into, a, b, depth));
-      for (let i = 0; i < aRows * bRows; i++) {
-        let [sum, magnitude] = [0, 0];
-        for (let c = 0; c < depth; c++) {
-          const product = a.data[Math.floor(i / bRows) * a.stride + c]! * b.data[(i % bRows) * b.stride + c]!;
-          sum += product;
-          magnitude += Math.abs(product);
-        }
-        expectClose(out.data[i]!, sum, magnitude);
-      }
-    });
-  });
-
-  test("weightedRows: simd equals plain, gaps between rows stay untouched", () => {
-    forSeeds("weightedRows", 30, (draw) => {
-      const [rows, count, width] = [draw.count(10), draw.count(30), draw.size(45)];
-      const a = draw.tensor(rows, count);
-      const b = draw.strided(count, width);
-      const stride = width + draw.count(4);
-      const out = expectSameResults([rows, stride], (kernels, into) => {
-        into.data.fill(5);
-        kernels.weightedRows({ rows, stride, address: into.address, data: into.data }, a, b, width);
-      });
-      for (let i = 0; i < out.data.length; i++) {
-        const [row, c] = [Math.floor(i / stride), i % stride];
-        let [sum, magnitude] = [0, 0];
-        for (let t = 0; t < (c < width ? count : 0); t++) {
-          const product = a.data[row * count + t]! * b.data[t * b.stride + c]!;
-          sum += product;
-          magnitude += Math.abs(product);
-        }
-        if (c < width) expectClose(out.data[i]!, sum, magnitude, 32 * 2 ** -24);
-        else expect(out.data[i]).toBe(5);
-      }
-    });
-  });
-});
+  arena,
+  simd,
+  both,
+  copyOf,
+  expectSameBits,
+  expectClose,
+  forSeeds,
+  results,
+  expectSameResults,
+} from "./test-support/kernel-comparison.ts";
 
 describe("rows", () => {
   test("rmsNorm: simd equals plain, in place too; plain agrees with double precision", () => {
@@ -373,12 +106,15 @@ describe("rows", () => {
 });
 
 describe("elements", () => {
-  test("swiglu, sigmoid, add and addScaledRows: simd equals plain", () => {
+  test("swiglu, sigmoid, add and addGatheredRows: simd equals plain", () => {
     forSeeds("elements", 30, (draw) => {
       const [rows, size] = [draw.count(5), draw.size(40)];
       const shape = [rows, size];
       const [x, y, gateUp] = [draw.tensor(...shape), draw.tensor(...shape), draw.tensor(rows, 2 * size)];
-      const factors = Float32Array.from({ length: rows }, () => draw.value());
+      const table = draw.tensor(draw.size(7), size);
+      const choices = rows * draw.count(9);
+      const gathered = draw.positions(choices, table.shape[0]!);
+      const factors = Float32Array.from({ length: choices }, () => draw.value());
       const gated = expectSameResults(shape, (kernels, out) => kernels.swiglu(out, gateUp));
       expectSameResults(shape, (kernels, out) => kernels.sigmoid(out, x));
       expectSameResults(shape, (kernels, out) => {
@@ -387,7 +123,7 @@ describe("elements", () => {
       });
       expectSameResults(shape, (kernels, out) => {
         out.data.set(x.data);
-        kernels.addScaledRows(out, y, factors);
+        kernels.addGatheredRows(out, table, gathered, factors);
       });
       for (let i = 0; i < rows * size; i++) {
         const start = Math.floor(i / size) * 2 * size + (i % size);
@@ -492,6 +228,10 @@ describe("topK", () => {
         expect(() => kernels.topK(x, 4, indices, values)).toThrow("the 4 largest of 3");
         x.data[2] = Number.NaN;
         expect(() => kernels.topK(x, 3, indices, values)).toThrow("a NaN stands in row 0, column 2");
+        const wide = arena.zeros([2, 21]);
+        wide.data[21 + 17] = Number.NaN;
+        const few = (): void => kernels.topK(wide, 2, new Int32Array(4), new Float32Array(4));
+        expect(few).toThrow("a NaN stands in row 1, column 17");
       });
     }
   });

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { plainKernels, rowsOf, type Tensor } from "./index.ts";
+import {
+  arena,
+  simd,
+  both,
+  Draw,
+  expectSameBits,
+  expectClose,
+  forSeeds,
+  expectSameResults,
+  FIXED_SEED,
+} from "./test-support/kernel-comparison.ts";
+
+describe("matmul", () => {
+  test("simd equals plain on every remainder of rows and columns", () => {
+    for (let rows = 0; rows <= 9; rows++) {
+      for (let n = 1; n <= 41; n += rows > 4 ? 5 : 1) {
+        arena.scope(() => {
+          const draw = new Draw(FIXED_SEED, `matmul ${rows} ${n}`);
+          const k = draw.size(23);
+          const x = draw.tensor(rows, k);
+          const { packed } = draw.weights(n, k);
+          expectSameResults([rows, n], (kernels, out) => kernels.matmul(out, x, packed));
+        });
+      }
+    }
+  });
+
+  test("simd equals plain, and plain equals double precision to a few roundings", () => {
+    forSeeds("matmul", 12, (draw) => {
+      const [rows, k, n] = [draw.count(20), draw.size(300), draw.size(140)];
+      const x = draw.tensor(rows, k);
+      const { packed, rowMajor } = draw.weights(n, k);
+      const out = expectSameResults([rows, n], (kernels, into) => kernels.matmul(into, x, packed));
+      for (let i = 0; i < rows * n; i++) {
+        let [sum, magnitude] = [0, 0];
+        for (let j = 0; j < k; j++) {
+          const product = x.data[Math.floor(i / n) * k + j]! * rowMajor.data[(i % n) * k + j]!;
+          sum += product;
+          magnitude += Math.abs(product);
+        }
+        // k additions, each with a relative error of at most 2^-24 of the running magnitude.
+        expect(Math.abs(out.data[i]! - sum)).toBeLessThanOrEqual((k + 2) * 2 ** -24 * magnitude + 1e-30);
+      }
+    });
+  });
+
+  test("a short last panel writes nothing beside the result", () => {
+    forSeeds("matmul edges", 4, (draw) => {
+      const [rows, k, n] = [draw.size(7), draw.size(9), draw.size(20)];
+      const x = draw.tensor(rows, k);
+      const { packed } = draw.weights(n, k);
+      const guarded = arena.tensor([rows + 2, n]);
+      guarded.data.fill(7);
+      simd.matmul(rowsOf(guarded, 1, rows + 1), x, packed);
+      expect(
+        [...rowsOf(guarded, 0, 1).data, ...rowsOf(guarded, rows + 1, rows + 2).data].every((v) => v === 7),
+      ).toBe(true);
+    });
+  });
+
+  test("a row's result does not depend on the rows beside it", () => {
+    forSeeds("row independence", 4, (draw) => {
+      const [rows, k, n] = [draw.size(12), draw.size(64), draw.size(40)];
+      const x = draw.tensor(rows, k);
+      const { packed } = draw.weights(n, k);
+      const together = arena.tensor([rows, n]);
+      simd.matmul(together, x, packed);
+      for (let row = 0; row < rows; row++) {
+        const alone = arena.tensor([1, n]);
+        simd.matmul(alone, rowsOf(x, row, row + 1), packed);
+        expectSameBits(alone.data, rowsOf(together, row, row + 1).data, `row ${row}`);
+      }
+    });
+  });
+
+  test("grouped: every expert's rows go through its own weights, empty experts cost nothing", () => {
+    forSeeds("grouped", 8, (draw) => {
+      const [k, n, experts] = [draw.size(70), draw.size(50), draw.size(9)];
+      const weights = Array.from({ length: experts }, () => draw.weights(n, k).packed);
+      const rowOffsets = new Int32Array(experts + 1);
+      for (let e = 0; e < experts; e++) rowOffsets[e + 1] = rowOffsets[e]! + Math.max(0, draw.count(9) - 3);
+      const rows = rowOffsets[experts]!;
+      const x = draw.tensor(rows, k);
+      const out = expectSameResults([rows, n], (kernels, into) =>
+        kernels.groupedMatmul(into, x, rowOffsets, weights),
+      );
+      for (let e = 0; e < experts; e++) {
+        const [start, end] = [rowOffsets[e]!, rowOffsets[e + 1]!];
+        const alone = arena.tensor([end - start, n]);
+        plainKernels.matmul(alone, rowsOf(x, start, end), weights[e]!);
+        expectSameBits(alone.data, rowsOf(out, start, end).data, `expert ${e}`);
+      }
+    });
+  });
+
+  test("wrong shapes are refused by both", () => {
+    arena.scope(() => {
+      const draw = new Draw(FIXED_SEED, "wrong shapes");
+      const { packed } = draw.weights(8, 4);
+      for (const kernels of both) {
+        expect(() => kernels.matmul(arena.tensor([2, 8]), arena.tensor([2, 5]), packed)).toThrow(
+          "input size",
+        );
+        expect(() => kernels.matmul(arena.tensor([2, 9]), arena.tensor([2, 4]), packed)).toThrow(
+          "output size",
+        );
+        expect(() => kernels.matmul(arena.tensor([3, 8]), arena.tensor([2, 4]), packed)).toThrow(
+          "output rows",
+        );
+      }
+    });
+  });
+
+  test("a tensor outside the shared memory is refused", () => {
+    const outside: Tensor = { shape: [1, 4], address: 0, data: new Float32Array(4) };
+    expect(() => simd.add(outside, outside)).toThrow("elsewhere");
+  });
+});
+
+describe("attention's products", () => {
+  test("dotRows: simd equals plain, plain agrees with double precision", () => {
+    forSeeds("dotRows", 30, (draw) => {
+      const [aRows, bRows, depth] = [draw.count(7), draw.count(11), draw.size(70)];
+      const [a, b] = [draw.strided(aRows, depth), draw.strided(bRows, depth)];
+      const out = expectSameResults([aRows, bRows], (kernels, into) => kernels.dotRows(into, a, b, depth));
+      for (let i = 0; i < aRows * bRows; i++) {
+        let [sum, magnitude] = [0, 0];
+        for (let c = 0; c < depth; c++) {
+          const product = a.data[Math.floor(i / bRows) * a.stride + c]! * b.data[(i % bRows) * b.stride + c]!;
+          sum += product;
+          magnitude += Math.abs(product);
+        }
+        expectClose(out.data[i]!, sum, magnitude);
+      }
+    });
+  });
+
+  test("weightedRows: simd equals plain, gaps between rows stay untouched", () => {
+    forSeeds("weightedRows", 30, (draw) => {
+      const [rows, count, width] = [draw.count(10), draw.count(30), draw.size(45)];
+      const a = draw.tensor(rows, count);
+      const b = draw.strided(count, width);
+      const stride = width + draw.count(4);
+      const out = expectSameResults([rows, stride], (kernels, into) => {
+        into.data.fill(5);
+        kernels.weightedRows({ rows, stride, address: into.address, data: into.data }, a, b, width);
+      });
+      for (let i = 0; i < out.data.length; i++) {
+        const [row, c] = [Math.floor(i / stride), i % stride];
+        let [sum, magnitude] = [0, 0];
+        for (let t = 0; t < (c < width ? count : 0); t++) {
+          const product = a.data[row * count + t]! * b.data[t * b.stride + c]!;
+          sum += product;
+          magnitude += Math.abs(product);
+        }
+        if (c < width) expectClose(out.data[i]!, sum, magnitude, 32 * 2 ** -24);
+        else expect(out.data[i]).toBe(5);
+      }
+    });
+  });
+});
