@@ -1,13 +1,12 @@
 // The GPU of a run: a built-in profile by its name, or a user's own from a file.
 
-import { readFileSync } from "node:fs";
 import { inputError } from "@windtunnel/base";
 import { HARDWARE_PROFILES, type HardwareProfile, parseHardwareProfile } from "@windtunnel/gpu";
-import { parse } from "yaml";
+import { readDataFile } from "./read-data-file.ts";
 import { isFileReference, nearestName } from "./scenario/index.ts";
 
 export function hardwareProfile(gpu: string): HardwareProfile {
-  if (isFileReference(gpu)) return parseHardwareProfile(parse(readFileSync(gpu, "utf8")), gpu);
+  if (isFileReference(gpu)) return parseHardwareProfile(readDataFile(gpu), gpu);
   const profile = HARDWARE_PROFILES.get(gpu);
   if (profile !== undefined) return profile;
   const names = [...HARDWARE_PROFILES.keys()];

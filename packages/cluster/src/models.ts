@@ -1,6 +1,5 @@
 // The two models of a run: the executed one with where its weights come from, and the timed one.
 
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputError } from "@windtunnel/base";
 import {
@@ -11,6 +10,7 @@ import {
   parseModelConfig,
   type WeightSource,
 } from "@windtunnel/model";
+import { readDataFile } from "./read-data-file.ts";
 import { isFileReference, type Scenario } from "./scenario/index.ts";
 
 export interface ExecutedSource {
@@ -44,5 +44,5 @@ export function timedConfig(scenario: Scenario, executed: ModelConfig): ModelCon
   const { model } = scenario.timing;
   if (model === "executed") return executed;
   if (!isFileReference(model)) return findPreset(model).config;
-  return parseModelConfig(JSON.parse(readFileSync(model, "utf8")), model);
+  return parseModelConfig(readDataFile(model), model);
 }

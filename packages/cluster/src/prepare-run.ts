@@ -230,6 +230,7 @@ export function planeTopology(run: PreparedRun, plane: number): ReturnType<typeo
     spines: fabric.spinesPerPlane,
     linkBytesPerSecond: run.profile.nics.bytesPerSecond,
     network: run.network,
+    routing: fabric.routing,
   });
 }
 

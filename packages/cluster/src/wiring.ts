@@ -3,7 +3,8 @@
 //
 // GPU i of a node uses NIC i modulo the node's NICs; NIC p hangs on plane p. A target in the same node is reached over
 // NVLink. A target on another plane is reached over the source's own plane to the node's GPU on that plane, then over
-// NVLink (how production does it is not published; mechanics §12.4).
+// NVLink (how production does it is not published; mechanics §12.4). With NVLink off, a GPU reaches any NIC of its node
+// over PCIe: it takes the target's plane, also inside its node, where messages loop through the leaf.
 
 import { type Duration, invariant } from "@windtunnel/base";
 import { NVLINK_END_LATENCY, NVLINK_LINK_LATENCY, type Route } from "@windtunnel/gpu";
@@ -35,6 +36,10 @@ export function routeFrom(run: PreparedRun, source: number): (target: number) =>
   return (target) => {
     invariant(target !== source && target < numbers.rankCount, `rank ${source} sends to rank ${target}`);
     const targetNode = numbers.nodeOfRank(target);
+    if (!run.scenario.run.nvlinkForDispatch) {
+      const plane = numbers.plane((target % gpusPerNode) % planeCount);
+      return { process: plane, entryPort: node, exitPort: targetNode, latency: run.network.endLatency };
+    }
     if (targetNode === node) {
       const ports = { entryPort: index, exitPort: target % gpusPerNode };
       return { process: numbers.nvlinkDomain(node), ...ports, latency: NVLINK_END_LATENCY };

@@ -10,6 +10,7 @@ import {
   LinkTable,
   NETWORK_PROFILES,
   type Parcel,
+  type Routing,
 } from "./index.ts";
 
 const network = NETWORK_PROFILES.infiniband;
@@ -28,14 +29,17 @@ function runFlows(
   nodes: number,
   nodesPerLeaf: number,
   overrides: Record<string, { bandwidth: number }> = {},
+  routing: Routing = "static",
+  spines: number = 2,
 ): { arrivals: { at: Instant; delivery: Delivery }[]; plane: FabricProcess } {
   const topology = createFatTreePlane({
     plane: 0,
     nodes,
     nodesPerLeaf,
-    spines: 2,
+    spines,
     linkBytesPerSecond: BYTES_PER_SECOND,
     network,
+    routing,
   });
   const plane = new FabricProcess({
     process: nodes,
@@ -164,5 +168,54 @@ describe("a plane", () => {
     const options = { plane: 2, nodes: 4, nodesPerLeaf: 2, spines: 0, linkBytesPerSecond: 1e9, network };
     expect(() => createFatTreePlane(options)).toThrow(/plane 2 has 2 leaves and no spine/);
     expect(RUN_START).toBe(0);
+  });
+});
+
+describe("routing", () => {
+  // Every node of one leaf sends a megabyte to its counterpart under the other: four flows, four spines.
+  const flows = [0, 1, 2, 3].map((from): Flow => ({ from, to: 4 + from, bytes: 1_000_000, at: 0 }));
+  const makespan = (routing: Routing): number =>
+    Math.max(...runFlows(flows, 8, 4, {}, routing, 4).arrivals.map(({ at }) => at));
+
+  test("static and adaptive give each of four flows a spine of its own; a hash lets some collide", () => {
+    const alone = 3.7e6 + 20e6;
+    expect(makespan("static")).toBe(alone);
+    expect(makespan("adaptive")).toBe(alone);
+    expect(makespan("ecmp")).toBeGreaterThanOrEqual(alone + 20e6);
+  });
+
+  test("adaptive goes around a port that is busy, static queues behind it", () => {
+    // Both flows to node 4 and to node 8 would take spine 0.
+    const pair: Flow[] = [
+      { from: 0, to: 4, bytes: 1_000_000, at: 0 },
+      { from: 1, to: 8, bytes: 1_000_000, at: 1000 },
+    ];
+    const [, fixed] = runFlows(pair, 12, 4, {}, "static", 4).arrivals;
+    const [, adapted] = runFlows(pair, 12, 4, {}, "adaptive", 4).arrivals;
+    expect(fixed!.delivery.queued).toBe(20e6 - 1000);
+    expect(adapted!.delivery.queued).toBe(0);
+  });
+
+  test("carries every byte to its port whatever the routing", () => {
+    const random = new RandomStream(12, "routing");
+    const drawn = Array.from({ length: 300 }, (): Flow => {
+      const from = random.below(16);
+      return {
+        from,
+        to: (from + 1 + random.below(15)) % 16,
+        bytes: 1 + random.below(50_000),
+        at: random.below(1e7),
+      };
+    });
+    for (const routing of ["static", "ecmp", "adaptive"] as const) {
+      const { arrivals, plane } = runFlows(drawn, 16, 4, {}, routing, 3);
+      expect(arrivals.filter((arrival) => arrival !== undefined)).toHaveLength(300);
+      const into = plane.links.names.flatMap((name, link) =>
+        /leaf \d+ > node/.test(name) ? [plane.links.bytes[link]!] : [],
+      );
+      expect(into.reduce((sum, bytes) => sum + bytes, 0)).toBe(
+        drawn.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+    }
   });
 });

@@ -1,7 +1,7 @@
 // A set of ports and links as a logical process: a network plane, or the NVLink domain of a node.
 // It expands shipments, moves each parcel from link to link, and delivers it. It carries the payload and never reads it.
 
-import { after, type Duration, type Instant, invariant } from "@windtunnel/base";
+import { after, type Duration, type Instant, invariant, mix32 } from "@windtunnel/base";
 import type { Recorder } from "@windtunnel/trace";
 import type { LogicalProcess, ProcessContext, ProcessEvent } from "@windtunnel/virtual-time";
 import { type LinkOverrides, LinkTable } from "./links.ts";
@@ -108,8 +108,10 @@ export class FabricProcess implements LogicalProcess {
   /** The head of a parcel is at the next link of its path. */
   #enterLink(slot: number, context: ProcessContext): void {
     const { parcel, shipment } = this.#moving[slot]!;
-    const path = this.#path[slot]!;
     const hop = this.#hop[slot]!;
+    const { reroute } = this.#options.topology;
+    if (hop === 1 && reroute !== undefined) this.#path[slot] = reroute(this.#path[slot]!, this.links);
+    const path = this.#path[slot]!;
     const link = path[hop]!;
     const headAt = context.now;
     const start = this.links.occupy(link, parcel.bytes, headAt, this.#tailAt[slot]!);
@@ -175,7 +177,8 @@ export class FabricProcess implements LogicalProcess {
     const slot = this.#free.pop() ?? this.#moving.length;
     if (slot === this.#hop.length) this.#grow();
     this.#moving[slot] = moving;
-    this.#path[slot] = this.#options.topology.pathOf(entryPort, exitPort);
+    const flow = flowOf(moving.shipment.source, moving.parcel.target);
+    this.#path[slot] = this.#options.topology.pathOf(entryPort, exitPort, flow);
     this.#hop[slot] = 0;
     this.#tailAt[slot] = now;
     return slot;
@@ -195,4 +198,9 @@ export class FabricProcess implements LogicalProcess {
     this.#limitingProcess = doubled(this.#limitingProcess, new Int32Array(capacity));
     this.#limitingLink = doubled(this.#limitingLink, new Int32Array(capacity));
   }
+}
+
+/** One queue pair for each ordered pair of ranks. */
+function flowOf(source: number, target: number): number {
+  return mix32(source) ^ (target + 1);
 }

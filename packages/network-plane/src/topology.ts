@@ -1,14 +1,25 @@
 // A topology of one fabric process: its links, and the links that a parcel takes from a port to another.
 
-import { inputError, invariant } from "@windtunnel/base";
-import type { LinkDescription } from "./links.ts";
+import { inputError, invariant, mix32 } from "@windtunnel/base";
+import type { LinkDescription, LinkTable } from "./links.ts";
 import type { NetworkProfile } from "./network-profile.ts";
 
 export interface Topology {
   readonly links: readonly LinkDescription[];
-  /** Numbers of the links from a source port to a target port, in order. Source and target may be the same port. */
-  pathOf(sourcePort: number, targetPort: number): readonly number[];
+  /**
+   * Numbers of the links from a source port to a target port, in order; the ports may be the same. `flow` identifies
+   * the queue pair that a parcel belongs to; only a hash of it counts.
+   */
+  pathOf(sourcePort: number, targetPort: number, flow?: number): readonly number[];
+  /** Asked when a parcel's head is at the second link of its path: whether it goes another way from there. */
+  reroute?(path: readonly number[], links: LinkTable): readonly number[];
 }
+
+/**
+ * How a leaf chooses a spine. `static`: the target node modulo the spines. `ecmp`: a hash of the flow, so that few
+ * large flows may collide. `adaptive`: the uplink that is free first (per parcel, as packets would be).
+ */
+export type Routing = "static" | "ecmp" | "adaptive";
 
 export interface FatTreePlaneOptions {
   readonly plane: number;
@@ -17,14 +28,12 @@ export interface FatTreePlaneOptions {
   readonly spines: number;
   readonly linkBytesPerSecond: number;
   readonly network: NetworkProfile;
+  readonly routing?: Routing;
 }
 
-/**
- * One plane of a multi-plane fat-tree: two layers, one port for each node (mechanics §8.1).
- * Static routing: the spine is the target node modulo the spines.
- */
+/** One plane of a multi-plane fat-tree: two layers, one port for each node (mechanics §8.1). */
 export function createFatTreePlane(options: FatTreePlaneOptions): Topology {
-  const { plane, nodes, nodesPerLeaf, spines, linkBytesPerSecond, network } = options;
+  const { plane, nodes, nodesPerLeaf, spines, linkBytesPerSecond, network, routing = "static" } = options;
   const leaves = Math.ceil(nodes / nodesPerLeaf);
   if (leaves > 1 && spines < 1) {
     throw inputError(`plane ${plane} has ${leaves} leaves and no spine to join them`, {
@@ -53,16 +62,31 @@ export function createFatTreePlane(options: FatTreePlaneOptions): Topology {
     }
   }
   const trunk = (leaf: number, spine: number): number => firstTrunk + 2 * (leaf * spines + spine);
-  return {
-    links,
-    pathOf: (source, target) => {
-      invariant(source < nodes && target < nodes, `no path from port ${source} to ${target} among ${nodes}`);
-      const [from, to] = [leafOf(source), leafOf(target)];
-      if (from === to) return [2 * source, 2 * target + 1];
-      const spine = target % spines;
-      return [2 * source, trunk(from, spine), trunk(to, spine) + 1, 2 * target + 1];
-    },
+  const pathVia = (source: number, target: number, spine: number): readonly number[] => [
+    2 * source,
+    trunk(leafOf(source), spine),
+    trunk(leafOf(target), spine) + 1,
+    2 * target + 1,
+  ];
+  const pathOf = (source: number, target: number, flow: number = 0): readonly number[] => {
+    invariant(source < nodes && target < nodes, `no path from port ${source} to ${target} among ${nodes}`);
+    if (leafOf(source) === leafOf(target)) return [2 * source, 2 * target + 1];
+    return pathVia(source, target, (routing === "ecmp" ? mix32(flow ^ mix32(plane + 1)) : target) % spines);
   };
+  if (routing !== "adaptive") return { links, pathOf };
+  const reroute = (path: readonly number[], table: LinkTable): readonly number[] => {
+    if (path.length < 4) return path;
+    const [source, target] = [path[0]! / 2, (path.at(-1)! - 1) / 2];
+    const leaf = leafOf(source);
+    // Ports that are equally free are taken in turn from the static one, so that idle leaves do not all begin at spine 0.
+    let best = target % spines;
+    for (let step = 1; step < spines; step++) {
+      const spine = (target + step) % spines;
+      if (table.freeAt[trunk(leaf, spine)]! < table.freeAt[trunk(leaf, best)]!) best = spine;
+    }
+    return pathVia(source, target, best);
+  };
+  return { links, pathOf, reroute };
 }
 
 /** Every port to every port through one non-blocking switch: an egress and an ingress link for each port. */

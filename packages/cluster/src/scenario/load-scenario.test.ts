@@ -249,10 +249,6 @@ describe("what this version can't run", () => {
       "routing: { draw: zipf }\n",
       'routing: {"draw":"zipf"} is not in this version; allowed now: leaving it out',
     ],
-    [
-      "cluster: { fabric: { routing: adaptive } }\n",
-      '"adaptive" is not in this version; allowed now: static',
-    ],
     ["parallelism: { redundantExperts: 8 }\n", "8 is not in this version; allowed now: 0"],
     [
       "run: { prefill: { schedule: dual-batch } }\n",
@@ -263,7 +259,6 @@ describe("what this version can't run", () => {
       '"normal" is not in this version; allowed now: direct, low-latency',
     ],
     ["run: { precision: { combine: fp8 } }\n", '"fp8" is not in this version; allowed now: f32, bf16'],
-    ["run: { nvlinkForDispatch: false }\n", "false is not in this version; allowed now: true"],
     [
       "workload: { drawn: { positionsPerRequest: 2, acceptedPerStep: 1.8 } }\n",
       "positionsPerRequest: 2 is not in this version; allowed now: 1",

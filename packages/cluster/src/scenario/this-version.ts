@@ -14,13 +14,11 @@ const LIMITS: readonly Limit[] = [
   { path: ["math"], allowedNow: ["real"] },
   { path: ["routing"], allowedNow: [] },
   { path: ["cluster", "fabric", "kind"], allowedNow: ["multi-plane"] },
-  { path: ["cluster", "fabric", "routing"], allowedNow: ["static"] },
   { path: ["parallelism", "redundantExperts"], allowedNow: [0] },
   { path: ["run", "prefill", "schedule"], allowedNow: ["sequential"] },
   { path: ["run", "prefill", "dispatch"], allowedNow: ["direct", "low-latency"] },
   { path: ["run", "decode", "dispatch"], allowedNow: ["direct", "low-latency"] },
   { path: ["run", "precision", "combine"], allowedNow: ["f32", "bf16"] },
-  { path: ["run", "nvlinkForDispatch"], allowedNow: [true] },
   { path: ["workload", "drawn", "positionsPerRequest"], allowedNow: [1] },
   { path: ["workload", "drawn", "acceptedPerStep"], allowedNow: [1] },
 ];
