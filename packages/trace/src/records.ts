@@ -27,7 +27,7 @@ export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICAT
 ];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
-export const STREAMS = ["compute", "communication", "copy", "host"] as const;
+export const STREAMS = ["compute", "communication", "copy"] as const;
 export type StreamName = (typeof STREAMS)[number];
 
 /** What let a span start: the last of its preconditions to hold. */
