@@ -68,7 +68,7 @@ const MOMENTS: Readonly<Record<Moment, (run: LongRun, random: RandomStream) => P
     await until(`${count} sockets`, () => socketsOf(run) >= count);
   },
   "while it goes on": async (run, random) => {
-    await recordedBytes(run.outputFolder, 1 + random.below(3_000_000));
+    await recordedBytes(run.outputFolder, 1 + random.below(1_000_000));
   },
 };
 const MOMENT_NAMES = Object.keys(MOMENTS) as Moment[];
@@ -113,7 +113,7 @@ describe.each([
   test.each([
     ["processes:4", "while its hosts start"],
     ["processes:4", "while it goes on"],
-    ["processes:4:tcp", "while it goes on"],
+    ["processes:2:tcp", "while it goes on"],
     ["threads:2", "while it goes on"],
     ["inline", "while it goes on"],
   ] as const)(
@@ -132,7 +132,7 @@ describe.each([
   );
 });
 
-describe.each(["processes:4", "processes:4:tcp", "threads:4", "inline"])("on %s", (placement) => {
+describe.each(["processes:3", "threads:3", "inline"])("on %s", (placement) => {
   test("an error in one host ends the whole run with its message and exit code", async () => {
     // So slow a GPU that the first step never ends before 2^53 ps.
     const run = startLongRun(placement, { overrides: { gpus: { 3: { speed: 1e-12 } } } });

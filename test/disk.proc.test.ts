@@ -71,7 +71,10 @@ describe("an output folder that can't be written", () => {
     ["inside a file", (folder: string) => path.join(folder, "file", "run")],
     ["inside a device", () => "/dev/null/run"],
     // Where there is no /proc, a folder is.
-    ["inside /proc", (folder: string) => path.join(existsSync("/proc") ? "/proc" : path.join(folder, "file"), "run")],
+    [
+      "inside /proc",
+      (folder: string) => path.join(existsSync("/proc") ? "/proc" : path.join(folder, "file"), "run"),
+    ],
   ])("because it is %s is refused with exit code 2", async (_, outputIn) => {
     const folder = temporaryFolder();
     writeFileSync(path.join(folder, "file"), "kept");

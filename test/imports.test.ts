@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, Rules>> = {
       "serving",
     ],
   },
-  cli: { floor: 7, mayImport: ["base", "tensor", "model", "trace", "cluster"] },
+  cli: { floor: 7, mayImport: ["base", "tensor", "model", "trace", "network-plane", "cluster"] },
 };
 
 /** Imports on one floor, each with its reason. */

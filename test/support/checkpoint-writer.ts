@@ -16,6 +16,36 @@ export interface CheckpointChanges {
   readonly file?: (bytes: Buffer) => Buffer;
 }
 
+/** Eight experts, a dense layer and an MoE layer, and not much else. */
+export const SMALLEST_CONFIG: Readonly<Record<string, unknown>> = {
+  model_type: "deepseek_v3",
+  vocab_size: 32,
+  hidden_size: 16,
+  intermediate_size: 16,
+  moe_intermediate_size: 8,
+  num_hidden_layers: 2,
+  first_k_dense_replace: 1,
+  num_attention_heads: 2,
+  n_routed_experts: 8,
+  n_shared_experts: 1,
+  num_experts_per_tok: 2,
+  n_group: 1,
+  topk_group: 1,
+  q_lora_rank: null,
+  kv_lora_rank: 8,
+  qk_nope_head_dim: 4,
+  qk_rope_head_dim: 4,
+  v_head_dim: 4,
+  max_position_embeddings: 64,
+};
+
+/** A copy of an F32 tensor with one element replaced. */
+export function withNumber(tensor: StoredTensor, index: number, value: number): StoredTensor {
+  const bytes = tensor.bytes.slice();
+  new DataView(bytes.buffer).setFloat32(4 * index, value, true);
+  return { ...tensor, bytes };
+}
+
 /** Makes `folder`; returns it. */
 export function writeCheckpoint(
   folder: string,

@@ -10,10 +10,11 @@ const folder = fileURLToPath(new URL("../examples/", import.meta.url));
 const outputs = mkdtempSync(path.join(tmpdir(), "windtunnel-examples-"));
 afterAll(() => rmSync(outputs, { recursive: true }));
 
-/** The examples of `windtunnel start` with fewer requests: only their number makes them slow. */
+/** The examples with the largest models get fewer requests and steps: only their number makes them slow. */
 const SMALLER: Readonly<Record<string, readonly string[]>> = {
-  "start-sequential.yaml": ["workload.drawn.requestsPerGpu=4"],
-  "start-five-stage.yaml": ["workload.drawn.requestsPerGpu=4"],
+  "start-sequential.yaml": ["workload.drawn.requestsPerGpu=1", "workload.drawn.steps=1"],
+  "start-five-stage.yaml": ["workload.drawn.requestsPerGpu=2", "workload.drawn.steps=1"],
+  "two-nodes.yaml": ["workload.drawn.requestsPerGpu=1", "workload.drawn.steps=1", "placement=threads:2"],
 };
 const scenarios = readdirSync(folder).filter((file) => file.endsWith(".yaml") && file !== "own-gpu.yaml");
 

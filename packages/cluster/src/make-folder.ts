@@ -8,6 +8,6 @@ import path from "node:path";
 export function makeFolder(folder: string): void {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
   const parent = path.dirname(folder);
-  if (parent !== folder) makeFolder(parent);
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined) makeFolder(parent);
   mkdirSync(folder);
 }

@@ -13,7 +13,9 @@ export function readDataFile(file: string): unknown {
   const { line } = fault.linePos?.[0] ?? { line: 1 };
   const found = (fault.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
   throw inputError(`${file}, line ${line}: neither JSON nor YAML: ${found}`, {
-    ...{ file, line, found },
+    file,
+    line,
+    found,
     allowed: "JSON or YAML",
   });
 }

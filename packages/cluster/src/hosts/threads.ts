@@ -48,6 +48,8 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signa
         });
         worker.on("error", reject);
         worker.on("exit", (code) => {
+          // A host that is done ends while others may still be at work.
+          if (finished.some((result) => result.host === host)) return;
           const carried = describeCarried(carriedBy(run, host));
           const message = `host ${host} (a thread), which carried ${carried}, ended with code ${code} before the run did`;
           reject(new WorldError("host-died", message, { host }));
