@@ -4,7 +4,7 @@
 // Plain JavaScript for Node 18 and later. It knows nothing of subcommands.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import * as nodeModule from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -26,12 +26,21 @@ const HANDED_OVER = "WINDTUNNEL_HANDED_OVER";
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR) {
   delete process.env[HANDED_OVER];
+  keepCompiled();
   const { main } = await import(MAIN.href);
   await main(process.argv.slice(2));
 } else if (process.env[HANDED_OVER] !== undefined) {
   fail("it was started in place of an older one; run: npm ci");
 } else {
   runWith(findNode());
+}
+
+/** Compiled code is kept for the next start, and for the hosts of this run: loading them takes a fifth of the time. */
+function keepCompiled() {
+  if (process.env.NODE_COMPILE_CACHE !== undefined) return;
+  const folder = fileURLToPath(new URL("../../../node_modules/.cache/windtunnel", import.meta.url));
+  process.env.NODE_COMPILE_CACHE = folder;
+  nodeModule.enableCompileCache(folder);
 }
 
 /** The file of the Node that npm installed for this platform; ends the process when there is none. */
@@ -45,7 +54,7 @@ function findNode() {
   }
   let description;
   try {
-    description = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
+    description = nodeModule.createRequire(import.meta.url).resolve(`${packageName}/package.json`);
   } catch {
     fail(`the npm package ${packageName}, which contains it, is not installed; run: npm ci`);
   }
