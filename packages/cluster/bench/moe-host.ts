@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import process from "node:process";
 import { defined, invariant, Payload } from "@windtunnel/base";
 import { type ArrivedRows, combine, packDispatch, runExperts } from "@windtunnel/expert";
+import { PayloadPool } from "./payload-pool.ts";
 import {
   attachWeights,
   fillWeights,
@@ -154,6 +155,9 @@ class MoeHost {
   readonly #ranks: readonly Rank[];
   readonly #ranksByHost: readonly (readonly number[])[];
   readonly #hostOfRank: Int32Array;
+  /** A phase's payloads are used again one layer later: by then the exchange after it is over, so all have arrived. */
+  readonly #dispatched = new PayloadPool();
+  readonly #computed = new PayloadPool();
   #work: MoeWork = noWork();
 
   constructor(plan: MoePlan, space: MoeSpace, exchange: ValueExchange<MoeMessage>) {
@@ -195,13 +199,16 @@ class MoeHost {
   /** x ← x + MoE(x) for all ranks of all hosts. */
   async layer(index: number): Promise<void> {
     const { gate, experts } = this.#layers[index]!;
+    this.#dispatched.reset();
     const sent = this.#ranks.map((rank) => this.#gateAndPack(gate, rank));
     const arrived = await this.#dispatch(sent);
     this.#countArrived(arrived);
+    this.#computed.reset();
+    const context = { ...this.#context, takeBytes: this.#computed.take };
     const outputs = arrived.map((rows, i) => {
       const first = this.#ranks[i]!.rank * this.#plan.experts.expertsPerRank;
       const own = experts.slice(first, first + this.#plan.experts.expertsPerRank);
-      return runExperts(this.#context, own.map(held), rows, FULL_PRECISION);
+      return runExperts(context, own.map(held), rows, FULL_PRECISION);
     });
     const returned = await this.#return(outputs);
     for (const [i, rank] of this.#ranks.entries()) this.#combine(rank, returned[i]!);
@@ -216,7 +223,8 @@ class MoeHost {
       return layoutDispatch(indices, tokensPerRank, expertsPerToken, experts);
     });
     rank.layout = layout;
-    const payloads = packDispatch(this.#context, rank.x, layout, experts, FULL_PRECISION.dispatch);
+    const context = { ...this.#context, takeBytes: this.#dispatched.take };
+    const payloads = packDispatch(context, rank.x, layout, experts, FULL_PRECISION.dispatch);
     return payloads.map((payload, target) => ({ counts: countsForRank(layout, experts, target), payload }));
   }
 

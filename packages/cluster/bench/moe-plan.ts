@@ -6,7 +6,7 @@ import { EXPERT_PIECE_ROWS } from "@windtunnel/expert";
 import { findPreset, type ModelConfig, type WeightsLayout, weightsLayout } from "@windtunnel/model";
 import { type ExpertPlacement, ownerOf, placeExperts } from "@windtunnel/router";
 import { TensorMemory } from "@windtunnel/tensor";
-import { hostCount, type Placement } from "../src/scenario/index.ts";
+import { hostCount, type Placement } from "../src/scenario/placement.ts";
 
 export interface MoeBenchOptions {
   readonly hiddenSize: number;

@@ -7,7 +7,7 @@ import { invariant } from "@windtunnel/base";
 import { drawnWeights, fillWeights, moeForward, wireRowBytes } from "@windtunnel/model";
 import { rowsOf, TensorMemory } from "@windtunnel/tensor";
 import { createLoneExchange } from "@windtunnel/transport";
-import { formatPlacement, type Placement } from "../src/scenario/index.ts";
+import { formatPlacement, type Placement } from "../src/scenario/placement.ts";
 import { type BenchRow, median } from "./bench-row.ts";
 import { runOnProcesses, runOnThreads } from "./bench-hosts.ts";
 import {

@@ -18,10 +18,12 @@ import {
   checkArrived,
   groupArrived,
   type GroupedRows,
+  type PayloadSpace,
+  takeBytes,
   unpackDispatch,
 } from "./dispatch-rows.ts";
 
-type ExpertContext = Pick<LayerContext, "config" | "kernels" | "arena">;
+type ExpertContext = Pick<LayerContext, "config" | "kernels" | "arena"> & PayloadSpace;
 
 /** Rows at once through the experts: bounds the scratch space, changes no bit. */
 export const EXPERT_PIECE_ROWS = 2048;
@@ -40,7 +42,7 @@ export function runExperts(
   const rowBytes = wireRowBytes(wire.combine, size);
   checkArrived(arrived, size, wire.dispatch);
   const groups = groupArrived(arrived, experts.length);
-  const payloads = allocateOutputs(arrived, rowBytes);
+  const payloads = allocateOutputs(context, arrived, rowBytes);
   const rows = groups.sourceOfRow.length;
   for (let first = 0; first < rows; first += EXPERT_PIECE_ROWS) {
     const end = Math.min(rows, first + EXPERT_PIECE_ROWS);
@@ -67,9 +69,12 @@ export function runExperts(
 }
 
 /** Room for each source's outputs, side by side in one array of bytes. */
-function allocateOutputs(arrived: readonly ArrivedRows[], rowBytes: number): Payload[] {
+function allocateOutputs(space: PayloadSpace, arrived: readonly ArrivedRows[], rowBytes: number): Payload[] {
   const lengths = arrived.map(({ counts }) => rowBytes * counts.reduce((sum, count) => sum + count, 0));
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  const bytes = takeBytes(
+    space,
+    lengths.reduce((sum, length) => sum + length, 0),
+  );
   let end = 0;
   return lengths.map((length) => {
     end += length;

@@ -14,7 +14,12 @@ import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
 import { rowSize, type Tensor } from "@windtunnel/tensor";
 import { ROW_HEADER_BYTES } from "./pattern.ts";
 
-type RowContext = Pick<LayerContext, "kernels" | "arena">;
+/** Where payloads get their bytes, whatever those held before. Absent: each gets fresh ones. */
+export interface PayloadSpace {
+  readonly takeBytes?: (byteLength: number) => Uint8Array;
+}
+
+type RowContext = Pick<LayerContext, "kernels" | "arena"> & PayloadSpace;
 
 /** What arrives at an owner from one source. */
 export interface ArrivedRows {
@@ -36,7 +41,7 @@ export function packDispatch(
 ): Payload[] {
   const size = rowSize(x);
   const rowBytes = ROW_HEADER_BYTES + wireRowBytes(precision, size);
-  const bytes = new Uint8Array(layout.slotOfRow.length * rowBytes);
+  const bytes = takeBytes(context, layout.slotOfRow.length * rowBytes);
   writeHeaders(bytes, layout, rowBytes);
   context.arena.scope(() => {
     let column = ROW_HEADER_BYTES;
@@ -59,10 +64,16 @@ export function packDispatch(
   });
 }
 
+export function takeBytes(space: PayloadSpace, byteLength: number): Uint8Array {
+  return space.takeBytes === undefined ? new Uint8Array(byteLength) : space.takeBytes(byteLength);
+}
+
 function writeHeaders(bytes: Uint8Array, layout: DispatchLayout, rowBytes: number): void {
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let row = 0; row < layout.slotOfRow.length; row++) {
-    view.setInt32(row * rowBytes, Math.floor(layout.slotOfRow[row]! / layout.choicesPerToken), true);
+    const at = row * rowBytes;
+    view.setInt32(at, Math.floor(layout.slotOfRow[row]! / layout.choicesPerToken), true);
+    for (let padding = 4; padding < ROW_HEADER_BYTES; padding += 4) view.setInt32(at + padding, 0, true);
   }
 }
 

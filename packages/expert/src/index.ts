@@ -1,5 +1,5 @@
 export { combine, EXPERT_PIECE_ROWS, runExperts } from "./combine-rows.ts";
-export { type ArrivedRows, packDispatch } from "./dispatch-rows.ts";
+export { type ArrivedRows, packDispatch, type PayloadSpace } from "./dispatch-rows.ts";
 export { expertsCost, gateCost, mlpCost } from "./expert-cost.ts";
 export {
   checkTokenLimit,
