@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { createFakeScreen } from "./fake-screen.ts";
 import { runProgram } from "./main.ts";
 
+const home = fileURLToPath(new URL("../", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -18,7 +20,7 @@ function widestLine(text: string): number {
   return Math.max(...text.split("\n").map((line) => line.length));
 }
 
-const COMMANDS = ["run", "start", "generate", "models", "bench", "schema"];
+const COMMANDS = ["run", "start", "generate", "models", "fabric", "bench", "schema"];
 
 describe("help", () => {
   test("lists every subcommand and ends with 0", async () => {
@@ -50,6 +52,14 @@ describe("wrong usage ends with 2 and one message on standard error", () => {
     [["generate", "v3-tiny", "--prompt-ids", "512", "--max-new-tokens", "1"], "0 to 511"],
     [["generate", "deepseek-v3", "--prompt-ids", "1", "--max-new-tokens", "1"], "for timing only"],
     [["generate", "/nowhere", "--prompt-ids", "1", "--max-new-tokens", "1"], "no folder /nowhere"],
+    [["fabric"], "missing required argument 'file'"],
+    [["fabric", "/nowhere/flows.json"], "there is no such file"],
+    [["fabric", path.join(home, "README.md")], "not JSON"],
+    [["fabric", path.join(home, "package.json")], 'unknown field "license"'],
+    [
+      ["fabric", "test/fixtures/fabric-small.json", "--model", "packets"],
+      "Allowed choices are trains, fluid",
+    ],
     [["bench", "mo"], "one of matmul, transport, events, moe"],
     [["bench", "moe", "--ranks", "3"], "a divisor of the 256 experts"],
     [["bench", "moe", "--placement", "thread:2"], "threads:N"],
@@ -106,6 +116,61 @@ describe("generate", () => {
   test("draws other weights from another seed", async () => {
     const [one, other] = [await windtunnel(...prompt), await windtunnel(...prompt, "--seed", "2")];
     expect(one.out).not.toBe(other.out);
+  });
+});
+
+describe("fabric", () => {
+  const file = path.join(home, "../../test/fixtures/fabric-small.json");
+  interface Flows {
+    readonly oracle: string;
+    readonly fabric: object;
+    readonly flows: readonly { readonly startNs: number; readonly finishNs: number }[];
+  }
+
+  test("prints flows, makespan, slowdowns and the busiest links in 80 columns", async () => {
+    for (const model of ["trains", "fluid"]) {
+      const { code, out } = await windtunnel("fabric", file, "--model", model);
+      expect(code).toBe(0);
+      expect(out).toMatch(/flows +40, \S+ MB/);
+      expect(out).toMatch(/makespan +110 µs from the first start/);
+      expect(out).toMatch(/plane \d \/ \S+ \d+ > \S+ \d+ +\S+ .B +\S+ µs +\S+ %/);
+      expect(
+        Math.max(
+          ...out
+            .split("\n")
+            .slice(1)
+            .map((line) => line.length),
+        ),
+      ).toBeLessThanOrEqual(80);
+    }
+  });
+
+  test("gives the file with a finishNs for each flow, and takes what it gave", async () => {
+    const given = JSON.parse(readFileSync(file, "utf8")) as Flows;
+    const { out } = await windtunnel("fabric", file, "--model", "fluid", "--json");
+    const made = JSON.parse(out) as Flows;
+    expect(made.oracle).toBe("windtunnel fabric --model fluid");
+    expect(made.fabric).toEqual(given.fabric);
+    expect(made.flows.map((flow) => ({ ...flow, finishNs: 0 }))).toEqual(
+      given.flows.map((flow) => ({ ...flow, finishNs: 0 })),
+    );
+    for (const [index, { startNs, finishNs }] of given.flows.entries()) {
+      expect(Math.abs(made.flows[index]!.finishNs - finishNs) / (finishNs - startNs)).toBeLessThan(1e-5);
+    }
+    const again = path.join(folder, "flows.json");
+    writeFileSync(again, out);
+    expect((await windtunnel("fabric", again, "--model", "fluid", "--json")).out).toBe(out);
+    // `trains` is what there is without --model.
+    const trains = (await windtunnel("fabric", file, "--model", "trains", "--json")).out;
+    expect((await windtunnel("fabric", file, "--json")).out).toBe(trains);
+    expect(trains).not.toBe(out);
+  });
+
+  test("says that it has nothing to say of a file without flows", async () => {
+    const { fabric } = JSON.parse(readFileSync(file, "utf8")) as Flows;
+    const empty = path.join(folder, "empty.json");
+    writeFileSync(empty, JSON.stringify({ fabric, flows: [] }));
+    expect(await windtunnel("fabric", empty)).toMatchObject({ code: 0, err: "" });
   });
 });
 

@@ -25,6 +25,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import("./commands/generate.ts"),
   },
   models: { summary: "list models that need no checkpoint", load: () => import("./commands/models.ts") },
+  fabric: {
+    summary: "flows over a fabric, each with its finish time",
+    load: () => import("./commands/fabric.ts"),
+  },
   bench: { summary: "measure the emulator's own speed", load: () => import("./commands/bench.ts") },
   schema: {
     summary: "print the JSON Schema of a scenario, for editors",

@@ -2,7 +2,15 @@
 
 import { CostModel, createNvlinkDomain, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
 import { FabricProcess } from "@windtunnel/network-plane";
-import { type ExecutedModel, rankProgram, Scheduler } from "@windtunnel/serving";
+import {
+  DrawnWork,
+  type ExecutedModel,
+  ExecutedWork,
+  rankProgram,
+  type RankWork,
+  RoutingPool,
+  Scheduler,
+} from "@windtunnel/serving";
 import type { Recorder } from "@windtunnel/trace";
 import type { LogicalProcess } from "@windtunnel/virtual-time";
 import { planeTopology, type PreparedRun } from "./prepare-run.ts";
@@ -17,7 +25,7 @@ export interface HostProcesses {
 
 export interface HostParts {
   readonly host: number;
-  /** Only asked for when the host carries ranks. */
+  /** Only asked for when the host carries ranks and a model is executed. */
   readonly executed: () => ExecutedModel;
   readonly recorderFor: (process: number) => Recorder;
   readonly onStep: (stepsDone: number) => void;
@@ -28,14 +36,14 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
   const processes = new Map<number, LogicalProcess>();
   const fabrics = new Map<number, FabricProcess>();
   let scheduler: Scheduler | undefined;
-  let executed: ExecutedModel | undefined;
+  let workOf: ((rank: number) => RankWork) | undefined;
   for (let process = 0; process < numbers.processCount; process++) {
     if (hosts.hostOf(process) !== parts.host) continue;
     const recorder = parts.recorderFor(process);
     switch (classOf(numbers, process)) {
       case "rank":
-        executed ??= parts.executed();
-        processes.set(process, createRank(run, process, executed, recorder));
+        workOf ??= workMaker(run, parts);
+        processes.set(process, createRank(run, process, workOf(process), recorder));
         break;
       case "scheduler":
         scheduler = createScheduler(run, recorder, parts.onStep);
@@ -51,7 +59,18 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
   return { processes, fabrics, scheduler };
 }
 
-function createRank(run: PreparedRun, rank: number, executed: ExecutedModel, recorder: Recorder): Gpu {
+/** Executed models and pools of draws are shared by the ranks of a host. */
+function workMaker(run: PreparedRun, parts: HostParts): (rank: number) => RankWork {
+  const { placement, wire, maxRows, routing } = run;
+  if (routing === undefined) {
+    const executed = parts.executed();
+    return () => new ExecutedWork({ executed, placement, wire, maxRows });
+  }
+  const pool = new RoutingPool(routing, placement);
+  return (rank) => new DrawnWork(rank, pool);
+}
+
+function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Recorder): Gpu {
   const { scenario, numbers, placement } = run;
   const gpu = new Gpu({
     rank,
@@ -73,7 +92,7 @@ function createRank(run: PreparedRun, rank: number, executed: ExecutedModel, rec
       weightPrecision: run.weightPrecision,
       cachedPositions: scenario.timing.kvLength,
     },
-    executed,
+    work,
     wire: run.wire,
     styles: run.styles,
     maxRows: run.maxRows,

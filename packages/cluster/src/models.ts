@@ -40,6 +40,13 @@ export function executedSource(scenario: Scenario): ExecutedSource {
   return { name: preset.name, config: preset.config, weights: drawnWeights(seed) };
 }
 
+/** The sizes of a model that is not executed. */
+export function namedModel(scenario: Scenario): { readonly name: string; readonly config: ModelConfig } {
+  const { model } = scenario;
+  if ("preset" in model) return findPreset(model.preset);
+  return { name: path.basename(model.checkpoint), config: openCheckpoint(model.checkpoint).config };
+}
+
 export function timedConfig(scenario: Scenario, executed: ModelConfig): ModelConfig {
   const { model } = scenario.timing;
   if (model === "executed") return executed;

@@ -1,6 +1,7 @@
 // From a scenario to everything that a run needs to know, checked. A pure function of the scenario and the files that
 // it names: every host calls it and gets the same. It starts nothing and allocates nothing.
 
+import path from "node:path";
 import { type Duration, inputError, microseconds } from "@windtunnel/base";
 import {
   checkTokenLimit,
@@ -14,8 +15,10 @@ import { checkPrompt, type ModelConfig, type WirePrecision } from "@windtunnel/m
 import { createFatTreePlane, NETWORK_PROFILES, type NetworkProfile } from "@windtunnel/network-plane";
 import { type ExpertPlacement, placeExperts } from "@windtunnel/router";
 import {
+  type DrawnRouting,
   drawRequests,
   fiveStage,
+  layersWithoutMath,
   mapLayers,
   type Schedule,
   sequential,
@@ -28,17 +31,19 @@ import {
 import { hardwareProfile } from "./hardware.ts";
 import { type HostPlacement, placeOnHosts } from "./host-placement.ts";
 import { checkMemory } from "./memory-plan.ts";
-import { type ExecutedSource, executedSource, timedConfig } from "./models.ts";
+import { type ExecutedSource, executedSource, namedModel, timedConfig } from "./models.ts";
 import { numberProcesses, type ProcessNumbers } from "./process-numbers.ts";
 import {
   checkHosts,
   checkTokens,
+  type DrawnRouting as DrawnScenarioRouting,
   hostCount,
   loadPrompts,
   nearestName,
   type Scenario,
 } from "./scenario/index.ts";
 
+const BALANCED: Extract<DrawnScenarioRouting, { draw: string }> = { draw: "balanced" };
 /** Prompt tokens of a rank in one prefill step (mechanics §4.1: 16K tokens per GPU). */
 const PREFILL_TOKENS_PER_RANK = 16_384;
 /** Host-side control messages between scheduler and ranks, each way. */
@@ -46,8 +51,11 @@ const CONTROL_LATENCY: Duration = microseconds(5);
 
 export interface PreparedRun {
   readonly scenario: Scenario;
-  readonly executed: ExecutedSource;
+  /** Undefined with `math: skip`; then routing is drawn. */
+  readonly executed: ExecutedSource | undefined;
+  readonly routing: DrawnRouting | undefined;
   readonly timed: ModelConfig;
+  readonly timedName: string;
   readonly layers: readonly TimedLayer[];
   readonly profile: HardwareProfile;
   readonly network: NetworkProfile;
@@ -66,20 +74,21 @@ export interface PreparedRun {
 }
 
 export function prepareRun(scenario: Scenario): PreparedRun {
-  const executed = executedSource(scenario);
-  const timed = timedConfig(scenario, executed.config);
-  const layers = mapLayers(timed, executed.config);
+  const executed = scenario.math === "real" ? executedSource(scenario) : undefined;
+  const model = executed ?? namedModel(scenario);
+  const timed = timedConfig(scenario, model.config);
+  const layers = executed === undefined ? layersWithoutMath(timed) : mapLayers(timed, executed.config);
   const profile = hardwareProfile(scenario.timing.gpu);
   const planeCount = scenario.cluster.fabric.planes ?? profile.nics.count;
   checkHosts(scenario, planeCount);
   const numbers = numberProcesses(scenario.cluster, planeCount);
   const degree = scenario.parallelism.expertParallel;
-  const placement = placeExperts({ expertCount: executed.config.expertCount, degree });
+  const placement = placeExperts({ expertCount: timed.expertCount, degree });
   const styles = {
     prefill: styleOf(scenario.run.prefill),
     decode: styleOf(scenario.run.decode),
   };
-  const requests = requestsOf(scenario, executed.config, numbers.rankCount);
+  const requests = requestsOf(scenario, model.config, numbers.rankCount);
   const limited = styles.prefill.pattern === lowLatency;
   const prefillTokensPerRank = limited ? LOW_LATENCY_TOKEN_LIMIT : PREFILL_TOKENS_PER_RANK;
   const wire = wireOf(scenario);
@@ -87,7 +96,9 @@ export function prepareRun(scenario: Scenario): PreparedRun {
   const run: PreparedRun = {
     scenario,
     executed,
+    routing: routingOf(scenario, timed),
     timed,
+    timedName: scenario.timing.model === "executed" ? model.name : path.basename(scenario.timing.model),
     layers,
     profile,
     network: NETWORK_PROFILES[scenario.cluster.fabric.network],
@@ -106,6 +117,36 @@ export function prepareRun(scenario: Scenario): PreparedRun {
   checkExchangeSizes(run);
   if (!scenario.allowOversubscription) checkFit(run);
   return run;
+}
+
+/** The timed model's groups, unless the scenario says otherwise; balanced, unless it says how to draw. */
+function routingOf(scenario: Scenario, timed: ModelConfig): DrawnRouting | undefined {
+  const { routing, seed } = scenario;
+  if (scenario.math === "real") {
+    if (routing === undefined) return undefined;
+    throw inputError("routing is drawn only where nothing is executed", {
+      path: "routing",
+      found: routing,
+      allowed: "math: skip beside it, or leaving it out",
+    });
+  }
+  const drawn = routing !== undefined && "draw" in routing ? routing : BALANCED;
+  const groupCount = drawn.groups ?? timed.groupCount;
+  const limitedGroupCount = drawn.limitedGroups ?? timed.limitedGroupCount;
+  const { expertCount, expertsPerToken } = timed;
+  const reachable = (expertCount / groupCount) * limitedGroupCount;
+  if (expertCount % groupCount !== 0 || limitedGroupCount > groupCount || expertsPerToken > reachable) {
+    throw inputError(
+      `${expertsPerToken} of ${expertCount} experts from ${limitedGroupCount} of ${groupCount} groups`,
+      {
+        path: "routing",
+        found: { groups: groupCount, limitedGroups: limitedGroupCount },
+        allowed: "groups that divide the experts, and enough experts in the groups of a token",
+      },
+    );
+  }
+  const shape = { expertCount, expertsPerToken, groupCount, limitedGroupCount };
+  return { draw: drawn.draw, exponent: drawn.exponent ?? 1, shape, seed };
 }
 
 function styleOf(style: Scenario["run"]["prefill"] | Scenario["run"]["decode"]): StepStyle {

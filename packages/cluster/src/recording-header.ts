@@ -1,6 +1,5 @@
 // What the recording says of the run as a whole: the processes by name, and the links of each fabric.
 
-import path from "node:path";
 import { createNvlinkDomain } from "@windtunnel/gpu";
 import type { RecordedProcess, RecordingHeader } from "@windtunnel/trace";
 import { planeTopology, type PreparedRun } from "./prepare-run.ts";
@@ -26,8 +25,7 @@ export function recordingHeader(run: PreparedRun): RecordingHeader {
     schema: "windtunnel/recording@1",
     name: scenario.name,
     seed: scenario.seed,
-    timedModel:
-      scenario.timing.model === "executed" ? run.executed.name : path.basename(scenario.timing.model),
+    timedModel: run.timedName,
     gpu: profile.name,
     processes: [...gpus, ...domains, ...planes, scheduler],
   };

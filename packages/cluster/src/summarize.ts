@@ -20,7 +20,9 @@ export interface SummaryInput {
 
 export function summarize(input: SummaryInput): Omit<Summary, "warnings"> {
   const { run, hosts, served, overlap } = input;
-  const outputs = served.requests.map(({ request, tokens }) => ({ request, tokens }));
+  // Without math there are no tokens, only their number.
+  const executed = run.executed === undefined ? [] : served.requests;
+  const outputs = executed.map(({ request, tokens }) => ({ request, tokens }));
   const first = served.requests.filter(({ tokens }) => tokens.length > 0);
   const several = first.filter(({ tokens }) => tokens.length > 1);
   const timeToFirstTokenUs = latencies(first.map(({ firstTokenAt }) => toMicroseconds(firstTokenAt)));

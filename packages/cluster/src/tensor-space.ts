@@ -1,6 +1,7 @@
 // The tensor memory of an operating-system process: weights of the experts that its ranks hold, row buffers and KV
 // caches of its ranks, and for each of its threads scratch space and rotary tables. Its size is known before the run.
 
+import { defined } from "@windtunnel/base";
 import { EXPERT_PIECE_ROWS } from "@windtunnel/expert";
 import {
   attachWeights,
@@ -16,6 +17,7 @@ import {
 import { ownerOf } from "@windtunnel/router";
 import { type ExecutedModel, rowBufferBytes } from "@windtunnel/serving";
 import { createSimdKernels, TensorMemory } from "@windtunnel/tensor";
+import type { ExecutedSource } from "./models.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 
 /** Memory that all threads of a process share, and where the weights lie in it. Plain data: crosses to workers. */
@@ -27,12 +29,16 @@ export interface TensorSpace {
 /** Staging of kernels, alignment, and what else is small. */
 const SLACK_BYTES_PER_THREAD = 4 * 1024 ** 2;
 
-/** Reserves the memory of a process that carries `ranks` on `threadCount` threads. Nothing is filled yet. */
+/**
+ * Reserves the memory of a process that carries `ranks` on `threadCount` threads. Nothing is filled yet. Undefined
+ * where nothing is executed.
+ */
 export function createTensorSpace(
   run: PreparedRun,
   ranks: readonly number[],
   threadCount: number,
-): TensorSpace {
+): TensorSpace | undefined {
+  if (run.executed === undefined || ranks.length === 0) return undefined;
   const { config } = run.executed;
   const held = new Set(ranks.map((rank) => rank % run.placement.degree));
   const holds = (_layer: number, expert: number): boolean => held.has(ownerOf(run.placement, expert));
@@ -49,8 +55,12 @@ export function createTensorSpace(
   return { memory: memory.memory, weights: weightsLayout(config, holds, memory.allocate(draft.byteLength)) };
 }
 
+function executedOf(run: PreparedRun): ExecutedSource {
+  return defined(run.executed, "the executed model");
+}
+
 function scratchBytes(run: PreparedRun): number {
-  const { config } = run.executed;
+  const { config } = executedOf(run);
   return (
     layerScratchBytes(config, run.maxRows, run.maxPositions) + pieceBytes(config) + SLACK_BYTES_PER_THREAD
   );
@@ -62,18 +72,18 @@ function pieceBytes(config: ModelConfig): number {
 }
 
 function threadBytes(run: PreparedRun): number {
-  const ropeTables = 2 * 4 * run.maxPositions * run.executed.config.ropeSize;
+  const ropeTables = 2 * 4 * run.maxPositions * executedOf(run).config.ropeSize;
   return scratchBytes(run) + ropeTables + SLACK_BYTES_PER_THREAD;
 }
 
 /** Fills this thread's share of the weights; when all threads have, the space is ready. */
 export function fillShare(run: PreparedRun, space: TensorSpace, part: number, partCount: number): void {
-  fillWeights(TensorMemory.attach(space.memory), space.weights, run.executed.weights, { part, partCount });
+  fillWeights(TensorMemory.attach(space.memory), space.weights, executedOf(run).weights, { part, partCount });
 }
 
 /** The executed model as the ranks of one thread use it. */
 export function createExecutedModel(run: PreparedRun, space: TensorSpace): ExecutedModel {
-  const { config } = run.executed;
+  const { config } = executedOf(run);
   const memory = TensorMemory.attach(space.memory);
   const context: LayerContext = {
     config,

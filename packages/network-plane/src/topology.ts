@@ -10,9 +10,9 @@ export interface Topology {
    * Numbers of the links from a source port to a target port, in order; the ports may be the same. `flow` identifies
    * the queue pair that a parcel belongs to; only a hash of it counts.
    */
-  pathOf(sourcePort: number, targetPort: number, flow?: number): readonly number[];
+  readonly pathOf: (sourcePort: number, targetPort: number, flow?: number) => readonly number[];
   /** Asked when a parcel's head is at the second link of its path: whether it goes another way from there. */
-  reroute?(path: readonly number[], links: LinkTable): readonly number[];
+  readonly reroute?: (path: readonly number[], links: LinkTable) => readonly number[];
 }
 
 /**

@@ -1,10 +1,13 @@
+export { type DrawnRouting, DrawnWork, RoutingPool } from "./drawn-work.ts";
+export { ExecutedWork, type ExecutedWorkOptions } from "./executed-work.ts";
 export { type Plan, type PlannedRequest, type StepKind, type StepReport } from "./plan.ts";
 export { rankProgram } from "./rank-program.ts";
 export { rowBufferBytes } from "./micro-batch-math.ts";
 export { type ExecutedModel, type RankSetup, type StepStyle, type TimedModel } from "./rank-setup.ts";
+export { type MicroBatchRows, type RankWork, type RowsPlace } from "./rank-work.ts";
 export { type Schedule } from "./schedule.ts";
 export { fiveStage } from "./schedules/five-stage.ts";
 export { sequential } from "./schedules/sequential.ts";
 export { type RequestOutcome, Scheduler, type SchedulerOptions, type StepOutcome } from "./scheduler.ts";
-export { mapLayers, type TimedLayer } from "./timed-layers.ts";
+export { layersWithoutMath, mapLayers, type TimedLayer } from "./timed-layers.ts";
 export { type DrawnWorkload, drawRequests, spreadRequests, type WorkloadRequest } from "./workload.ts";

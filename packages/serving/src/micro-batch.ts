@@ -26,6 +26,7 @@ import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import { exchangeNumber } from "./exchange-number.ts";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
+import type { MicroBatchRows } from "./rank-work.ts";
 import type { RankSetup } from "./rank-setup.ts";
 import type { TimedLayer } from "./timed-layers.ts";
 
@@ -45,7 +46,7 @@ export interface MicroBatchOptions {
   readonly step: number;
   /** 0 or 1 in its exchanges' numbers. */
   readonly index: number;
-  readonly math: MicroBatchMath;
+  readonly rows: MicroBatchRows;
   readonly load: AttentionLoad;
   /** SMs that computing kernels take. */
   readonly sms: number;
@@ -74,10 +75,10 @@ export class MicroBatch {
   #sharedLayer = -1;
 
   constructor(options: MicroBatchOptions) {
-    const { setup, math } = options;
+    const { setup, rows } = options;
     this.#options = options;
     this.#gpu = setup.gpu;
-    this.#tokens = math.rowCount;
+    this.#tokens = rows.rowCount;
     this.#unitRank = setup.unitRanks.indexOf(setup.rank);
     this.#shape = {
       hiddenSize: setup.timed.config.hiddenSize,
@@ -87,8 +88,13 @@ export class MicroBatch {
     this.#residual = [options.after];
   }
 
-  get math(): MicroBatchMath {
-    return this.#options.math;
+  /** Rows and routing; for an executed layer also its arithmetic. */
+  get rows(): MicroBatchRows {
+    return this.#options.rows;
+  }
+
+  get #math(): MicroBatchMath {
+    return this.#need(this.#options.rows.math, "math");
   }
 
   /** What must be complete before the residual stream is read. */
@@ -122,7 +128,7 @@ export class MicroBatch {
   /** ATTN-0: everything before the attention core. */
   attention0(layer: TimedLayer): void {
     const { config, weightPrecision } = this.#timed;
-    if (layer.executed !== undefined) this.math.attention0(layer.executed);
+    if (layer.executed !== undefined) this.#math.attention0(layer.executed);
     const cost = this.#tokens === 0 ? [] : projectionCost(config, weightPrecision, this.#options.load);
     this.#residual = [this.#compute("attention.project", layer, cost, this.#residual)];
   }
@@ -130,7 +136,7 @@ export class MicroBatch {
   /** ATTN-1: the core, the output projection, and in an MoE layer the gate. */
   attention1(layer: TimedLayer): void {
     const { config, weightPrecision } = this.#timed;
-    if (layer.executed !== undefined) this.math.attention1(layer.executed);
+    if (layer.executed !== undefined) this.#math.attention1(layer.executed);
     const cost = this.#tokens === 0 ? [] : coreCost(config, weightPrecision, this.#options.load);
     this.#residual = [this.#compute("attention.core", layer, cost, this.#residual)];
     if (layer.kind === "dense") return;
@@ -141,7 +147,7 @@ export class MicroBatch {
   /** The MLP of a dense layer. */
   dense(layer: TimedLayer): void {
     const { config, weightPrecision } = this.#timed;
-    if (layer.executed !== undefined) this.math.dense(layer.executed);
+    if (layer.executed !== undefined) this.#math.dense(layer.executed);
     const cost =
       this.#tokens === 0 ? [] : mlpCost(config, weightPrecision, this.#tokens, config.denseInnerSize);
     this.#residual = [this.#compute("mlp.dense", layer, cost, this.#residual)];
@@ -150,7 +156,7 @@ export class MicroBatch {
   /** SHARED: depends on the gate's input only, so it fits under either exchange. */
   shared(layer: TimedLayer): void {
     const { config, weightPrecision } = this.#timed;
-    if (layer.executed !== undefined) this.math.shared(layer.executed);
+    if (layer.executed !== undefined) this.#math.shared(layer.executed);
     const innerSize = config.sharedExpertCount * config.expertInnerSize;
     const idle = this.#tokens === 0 || innerSize === 0;
     const cost = idle ? [] : mlpCost(config, weightPrecision, this.#tokens, innerSize);
@@ -164,8 +170,8 @@ export class MicroBatch {
 
   sendDispatch(layer: TimedLayer): void {
     const { setup, pattern } = this.#options;
-    const { layout } = this.math.routingOf(layer.routedBy);
-    const payloads = layer.executed === undefined ? undefined : this.math.dispatch(layer.executed);
+    const layout = this.rows.layoutOf(layer.routedBy);
+    const payloads = layer.executed === undefined ? undefined : this.#math.dispatch(layer.executed);
     const bodies = setup.unitRanks.map((_, rank): DispatchBody => ({
       counts: countsForRank(layout, setup.placement, rank),
       payload: payloads?.[rank],
@@ -203,7 +209,7 @@ export class MicroBatch {
         counts,
         payload: defined(payload, "dispatched rows"),
       }));
-      this.#outputs = this.math.experts(layer.executed, this.#unitRank, arrived);
+      this.#outputs = this.#math.experts(layer.executed, this.#unitRank, arrived);
     }
     const cost = this.#expertsCost(sum(rowsByExpert), activeExperts(rowsByExpert));
     this.#exchanged = this.#compute("mlp.experts", layer, cost, [
@@ -227,12 +233,12 @@ export class MicroBatch {
   /** `then`: what the program runs at least between this and its next send. */
   *receiveCombine(layer: TimedLayer, then: CostSequence): Program {
     const { pattern } = this.#options;
-    const load = { tokens: this.#tokens, rows: this.math.routingOf(layer.routedBy).layout.slotOfRow.length };
+    const load = { tokens: this.#tokens, rows: this.rows.layoutOf(layer.routedBy).slotOfRow.length };
     const cost = pattern.combineReceive(this.#shape, load);
     const received = yield* this.#receive("combine", layer, this.#leastTime([...cost, ...then]));
     if (layer.executed !== undefined) {
       const returned = this.#byUnitRank(received, this.#need(this.#ownCombine, "own outputs"));
-      this.math.combine(
+      this.#math.combine(
         layer.executed,
         returned.map(({ payload }) => defined(payload, "expert outputs")),
       );
@@ -272,7 +278,7 @@ export class MicroBatch {
   /** Once both the routed and the shared outputs are there. */
   #finishIfComplete(layer: TimedLayer): void {
     if (this.#combinedLayer !== layer.layer || this.#sharedLayer !== layer.layer) return;
-    if (layer.executed !== undefined) this.math.finish(layer.executed);
+    if (layer.executed !== undefined) this.#math.finish(layer.executed);
   }
 
   get #timed(): RankSetup["timed"] {

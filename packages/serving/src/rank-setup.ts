@@ -6,6 +6,7 @@ import type { LayerContext, ModelConfig, ModelWeights, WirePrecision } from "@wi
 import type { ExpertPlacement } from "@windtunnel/router";
 import type { TensorMemory } from "@windtunnel/tensor";
 import type { StepKind } from "./plan.ts";
+import type { RankWork } from "./rank-work.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TimedLayer } from "./timed-layers.ts";
 
@@ -39,7 +40,8 @@ export interface RankSetup {
   readonly unitRanks: readonly number[];
   readonly placement: ExpertPlacement;
   readonly timed: TimedModel;
-  readonly executed: ExecutedModel;
+  /** What gives rows their routing: a model that is executed, or draws. */
+  readonly work: RankWork;
   readonly wire: WirePrecision;
   readonly styles: Readonly<Record<StepKind, StepStyle>>;
   /** Rows that the rank ever has in a step. */

@@ -10,7 +10,7 @@ export interface TimedLayer {
   readonly kind: "dense" | "moe";
   /** Layer of the executed model that runs here; undefined where only time passes. */
   readonly executed: number | undefined;
-  /** Executed MoE layer whose routing decides the traffic. */
+  /** The layer whose routing decides the traffic: an executed one, or where nothing is executed its own. */
   readonly routedBy: number;
 }
 
@@ -30,6 +30,14 @@ export function mapLayers(timed: ModelConfig, executed: ModelConfig): TimedLayer
     const runs = index < moeCount(executed);
     const routedBy = executed.denseLayerCount + (index % moeCount(executed));
     return { layer, kind: "moe", executed: runs ? routedBy : undefined, routedBy };
+  });
+}
+
+/** Nothing is executed: every MoE layer of the timed model has a routing of its own. */
+export function layersWithoutMath(timed: ModelConfig): TimedLayer[] {
+  return Array.from({ length: timed.layerCount }, (_, layer): TimedLayer => {
+    const kind = layer < timed.denseLayerCount ? "dense" : "moe";
+    return { layer, kind, executed: undefined, routedBy: layer };
   });
 }
 

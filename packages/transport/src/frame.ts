@@ -24,7 +24,7 @@ addExtension({
     invariant(bytes !== undefined, `a frame lacks payload ${String(index)}`);
     return new Payload(bytes);
   },
-} as Parameters<typeof addExtension>[0]);
+});
 
 // Frames are self-contained: no structures are shared between them.
 const packr = new Packr({ moreTypes: true, useRecords: true, variableMapSize: true });

@@ -52,7 +52,7 @@ async function carry(assignment: ProcessAssignment): Promise<void> {
       run,
       host,
       exchange,
-      space: gpus.length === 0 ? undefined : createTensorSpace(run, gpus, 1),
+      space: createTensorSpace(run, gpus, 1),
       share: { part: 0, partCount: 1 },
       outputFolder,
       eventLog,

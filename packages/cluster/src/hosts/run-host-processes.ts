@@ -21,7 +21,7 @@ export interface HostWork {
   readonly run: PreparedRun;
   readonly host: number;
   readonly exchange: ValueExchange<WindowMessage>;
-  /** The memory of this operating-system process; undefined where no rank lives. */
+  /** The memory of this operating-system process; undefined where nothing is executed. */
   readonly space: TensorSpace | undefined;
   /** This host's share of filling the weights. */
   readonly share: { readonly part: number; readonly partCount: number };

@@ -13,7 +13,7 @@ export interface ThreadAssignment {
   readonly scenario: Scenario;
   readonly host: number;
   readonly channels: SharedChannels;
-  readonly space: TensorSpace;
+  readonly space: TensorSpace | undefined;
   readonly outputFolder: string;
   readonly eventLog: boolean;
 }

@@ -244,10 +244,9 @@ describe("a scenario file", () => {
 
 describe("what this version can't run", () => {
   test.each([
-    ["math: skip\n", 'math: "skip" is not in this version; allowed now: real'],
     [
-      "routing: { draw: zipf }\n",
-      'routing: {"draw":"zipf"} is not in this version; allowed now: leaving it out',
+      "math: skip\nrouting: { file: recording.bin }\n",
+      'recording.bin" is not in this version; allowed now: leaving it out',
     ],
     ["parallelism: { redundantExperts: 8 }\n", "8 is not in this version; allowed now: 0"],
     [

@@ -11,8 +11,7 @@ interface Limit {
 }
 
 const LIMITS: readonly Limit[] = [
-  { path: ["math"], allowedNow: ["real"] },
-  { path: ["routing"], allowedNow: [] },
+  { path: ["routing", "file"], allowedNow: [] },
   { path: ["cluster", "fabric", "kind"], allowedNow: ["multi-plane"] },
   { path: ["parallelism", "redundantExperts"], allowedNow: [0] },
   { path: ["run", "prefill", "schedule"], allowedNow: ["sequential"] },
