@@ -1,12 +1,12 @@
 // `math: skip`: the same exchanges and times without a model, drawn from the seed and from nothing else.
 
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { resolveScenario, runScenario, type Summary } from "@windtunnel/cluster";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "./support/folders.ts";
 
-async function run(changes: Record<string, unknown>): Promise<Summary> {
-  const folder = temporaryFolder();
+async function run(changes: Record<string, unknown>, folder: string = temporaryFolder()): Promise<Summary> {
   const scenario = resolveScenario(
     {
       model: { preset: "v3-small" },
@@ -56,6 +56,25 @@ describe("without math", () => {
     // A popular expert's rank is waited for.
     const layer = (summary: Summary): number => summary.virtual.steps[0]!.layerUs;
     expect(layer(zipf)).toBeGreaterThan(layer(first));
+  });
+
+  test("a folder holds one run: a failed one does not stand among the files of an earlier one", async () => {
+    const folder = temporaryFolder();
+    await run({}, folder);
+    expect(existsSync(path.join(folder, "run", "summary.json"))).toBe(true);
+    // So slow that virtual time ends first.
+    await expect(run({ overrides: { gpus: { 1: { speed: 1e-12 } } } }, folder)).rejects.toThrow(/2\^53/);
+    expect(readdirSync(path.join(folder, "run"))).toEqual(["scenario.json"]);
+  });
+
+  test("the scenario that is written says how many planes and how routing was drawn", async () => {
+    const folder = temporaryFolder();
+    await run({ cluster: { nodes: 1, gpusPerNode: 4 } }, folder);
+    const written = JSON.parse(readFileSync(path.join(folder, "run", "scenario.json"), "utf8")) as object;
+    expect(written).toMatchObject({
+      cluster: { fabric: { planes: 8 } },
+      routing: { draw: "balanced", groups: 8, limitedGroups: 4 },
+    });
   });
 
   test("routing that can't be drawn is refused", async () => {

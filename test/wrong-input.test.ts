@@ -51,6 +51,22 @@ describe("a scenario is refused", () => {
       { ...PRESET, cluster: { nodes: "two" } },
       /cluster\.nodes: found "two"; allowed: .*whole/,
     ],
+    [
+      "more planes than a node has NICs",
+      { ...PRESET, cluster: { fabric: { planes: 9 } } },
+      /8 NICs, too few for 9 planes/,
+    ],
+    ["a billion nodes", { ...PRESET, cluster: { nodes: 1e9 } }, /cluster\.nodes: .*from 1 to 4096/],
+    [
+      "a degree that experts do not divide by, with those that do",
+      { ...PRESET, cluster: { nodes: 3 } },
+      /16 experts do not divide by a degree of 24/,
+    ],
+    [
+      "an exponent for a draw that has none",
+      { ...PRESET, math: "skip", routing: { draw: "gate-like", exponent: 2 } },
+      /exponent means nothing to gate-like/,
+    ],
     ["a fraction of a node", { ...PRESET, cluster: { nodes: 1.5 } }, /cluster\.nodes: found 1\.5/],
     ["no model", { cluster: { nodes: 2 } }, /model/],
     ["a name of no preset", { model: { preset: "v3-tyni" } }, /"v3-tyni"; there are v3-tiny, /],
@@ -281,4 +297,23 @@ test.each([
     code: "input",
     message: expect.stringContaining(outputFolder) as unknown,
   });
+});
+
+test("a GPU without enough SMs for a pattern's kernels is refused", async () => {
+  const folder = temporaryFolder();
+  const profile = {
+    name: "small",
+    sms: 8,
+    memoryBytes: 8e10,
+    memoryBytesPerSecond: 1e12,
+    flops: { bf16: 1e14, fp8: 2e14 },
+    nvlinkBytesPerSecond: 1e11,
+    nics: { count: 8, bytesPerSecond: 4e10 },
+    efficiency: { memory: 0.8, gemm: 0.7, attention: 0.5 },
+    kernelOverheadUs: 4,
+    launchUs: 2,
+  };
+  writeFileSync(path.join(folder, "small.json"), JSON.stringify(profile));
+  const refusal = await refusalOf(folder, { ...PRESET, timing: { gpu: "./small.json" } });
+  expect(refusal.message).toContain("direct takes 20 SMs for communication; small has 8");
 });

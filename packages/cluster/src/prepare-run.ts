@@ -51,6 +51,8 @@ const CONTROL_LATENCY: Duration = microseconds(5);
 
 export interface PreparedRun {
   readonly scenario: Scenario;
+  /** The scenario with what follows from the profile and the models: planes and drawn routing. */
+  readonly resolved: Scenario;
   /** Undefined with `math: skip`; then routing is drawn. */
   readonly executed: ExecutedSource | undefined;
   readonly routing: DrawnRouting | undefined;
@@ -79,11 +81,13 @@ export function prepareRun(scenario: Scenario): PreparedRun {
   const timed = timedConfig(scenario, model.config);
   const layers = executed === undefined ? layersWithoutMath(timed) : mapLayers(timed, executed.config);
   const profile = hardwareProfile(scenario.timing.gpu);
-  const planeCount = scenario.cluster.fabric.planes ?? profile.nics.count;
+  const planeCount = planesOf(scenario, profile);
   checkHosts(scenario, planeCount);
   const numbers = numberProcesses(scenario.cluster, planeCount);
-  const degree = scenario.parallelism.expertParallel;
-  const placement = placeExperts({ expertCount: timed.expertCount, degree });
+  const placement = placeExperts({
+    expertCount: timed.expertCount,
+    degree: checkedDegree(scenario, timed.expertCount, numbers.rankCount),
+  });
   const styles = {
     prefill: styleOf(scenario.run.prefill),
     decode: styleOf(scenario.run.decode),
@@ -93,10 +97,12 @@ export function prepareRun(scenario: Scenario): PreparedRun {
   const prefillTokensPerRank = limited ? LOW_LATENCY_TOKEN_LIMIT : PREFILL_TOKENS_PER_RANK;
   const wire = wireOf(scenario);
   const weightPrecision = wire.dispatch === "fp8" ? "fp8" : "bf16";
+  const routing = routingOf(scenario, timed);
   const run: PreparedRun = {
     scenario,
+    resolved: resolvedScenario(scenario, planeCount, routing),
     executed,
-    routing: routingOf(scenario, timed),
+    routing,
     timed,
     timedName: scenario.timing.model === "executed" ? model.name : path.basename(scenario.timing.model),
     layers,
@@ -113,10 +119,32 @@ export function prepareRun(scenario: Scenario): PreparedRun {
     controlLatency: CONTROL_LATENCY,
     ...extremes(requests, numbers.rankCount, prefillTokensPerRank, scenario.run.phase),
   };
+  checkSms(run);
   checkOverrides(run);
   checkExchangeSizes(run);
   if (!scenario.allowOversubscription) checkFit(run);
   return run;
+}
+
+/** Each plane hangs on a NIC of every node; further NICs stay unused. */
+function planesOf(scenario: Scenario, profile: HardwareProfile): number {
+  const { count } = profile.nics;
+  const planes = scenario.cluster.fabric.planes ?? count;
+  if (planes <= count) return planes;
+  throw inputError(`a node of ${profile.name} has ${count} NICs, too few for ${planes} planes`, {
+    path: "cluster.fabric.planes",
+    found: planes,
+    allowed: `1 to ${count}, or a hardware profile with more NICs`,
+  });
+}
+
+function resolvedScenario(scenario: Scenario, planes: number, drawn: DrawnRouting | undefined): Scenario {
+  const { cluster } = scenario;
+  const resolved = { ...scenario, cluster: { ...cluster, fabric: { ...cluster.fabric, planes } } };
+  if (drawn === undefined) return resolved;
+  const { draw, exponent, shape } = drawn;
+  const { groupCount: groups, limitedGroupCount: limitedGroups } = shape;
+  return { ...resolved, routing: { draw, ...(draw === "zipf" ? { exponent } : {}), groups, limitedGroups } };
 }
 
 /** The timed model's groups, unless the scenario says otherwise; balanced, unless it says how to draw. */
@@ -131,6 +159,13 @@ function routingOf(scenario: Scenario, timed: ModelConfig): DrawnRouting | undef
     });
   }
   const drawn = routing !== undefined && "draw" in routing ? routing : BALANCED;
+  if (drawn.exponent !== undefined && drawn.draw !== "zipf") {
+    throw inputError(`an exponent means nothing to ${drawn.draw} routing`, {
+      path: "routing.exponent",
+      found: drawn.exponent,
+      allowed: "draw: zipf beside it, or leaving it out",
+    });
+  }
   const groupCount = drawn.groups ?? timed.groupCount;
   const limitedGroupCount = drawn.limitedGroups ?? timed.limitedGroupCount;
   const { expertCount, expertsPerToken } = timed;
@@ -147,6 +182,22 @@ function routingOf(scenario: Scenario, timed: ModelConfig): DrawnRouting | undef
   }
   const shape = { expertCount, expertsPerToken, groupCount, limitedGroupCount };
   return { draw: drawn.draw, exponent: drawn.exponent ?? 1, shape, seed };
+}
+
+/** The degree divides GPUs and experts; the error names those that do. */
+function checkedDegree(scenario: Scenario, expertCount: number, gpus: number): number {
+  const degree = scenario.parallelism.expertParallel;
+  if (expertCount % degree === 0) return degree;
+  const degrees = Array.from({ length: gpus }, (_, index) => index + 1);
+  const possible = degrees.filter((each) => expertCount % each === 0 && gpus % each === 0);
+  throw inputError(
+    `${expertCount} experts do not divide by a degree of ${degree} (by default all GPUs are one unit)`,
+    {
+      path: "parallelism.expertParallel",
+      found: degree,
+      allowed: `${possible.join(", ")} on ${gpus} GPUs`,
+    },
+  );
 }
 
 function styleOf(style: Scenario["run"]["prefill"] | Scenario["run"]["decode"]): StepStyle {
@@ -235,6 +286,21 @@ function extremes(
   return { maxRows: phase === "decode" ? mostDecoding : Math.max(mostDecoding, mostPrefilled), maxPositions };
 }
 
+/** A pattern's kernels leave computing ones at least one SM. */
+function checkSms({ styles, profile }: PreparedRun): void {
+  for (const { pattern } of Object.values(styles)) {
+    if (pattern.sms === null || pattern.sms < profile.sms) continue;
+    throw inputError(
+      `${pattern.name} takes ${pattern.sms} SMs for communication; ${profile.name} has ${profile.sms}`,
+      {
+        path: "timing.gpu",
+        found: profile.sms,
+        allowed: `more than ${pattern.sms} SMs, or dispatch: low-latency in both phases`,
+      },
+    );
+  }
+}
+
 /** Names of overridden links must be ones that the cluster has. */
 function checkOverrides(run: PreparedRun): void {
   const { overrides } = run.scenario;
@@ -248,7 +314,8 @@ function checkOverrides(run: PreparedRun): void {
       path: "overrides.links",
       found: name,
       allowed:
-        nearest === undefined ? 'a cable such as "plane 0 / node 0 - leaf 0"' : `for example "${nearest}"`,
+        "cables, both directions at once, with a hyphen: " +
+        (nearest === undefined ? 'such as "plane 0 / node 0 - leaf 0"' : `for example "${nearest}"`),
     });
   }
 }

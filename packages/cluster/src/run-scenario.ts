@@ -2,7 +2,7 @@
 // the summary. Whatever the placement, the files are the same, but for the placement in scenario.json and for hosts and
 // wall in summary.json.
 
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { defined, inputError, toMicroseconds, WorldError } from "@windtunnel/base";
 import {
@@ -40,7 +40,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   signal.throwIfAborted();
   const report = progressReporter(run, options);
   report.stage("starting");
-  writeRunFile(outputFolder, "scenario.json", `${JSON.stringify(scenario, undefined, 2)}\n`);
+  removeEarlierRun(outputFolder);
+  writeRunFile(outputFolder, "scenario.json", `${JSON.stringify(run.resolved, undefined, 2)}\n`);
   let keepParts = false;
   try {
     const hosts = await LAUNCHES[scenario.placement.kind]({
@@ -60,6 +61,15 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   } finally {
     if (!keepParts) removeParts(run, outputFolder);
   }
+}
+
+/** A folder holds one run: what an earlier one left would be read as this one's. */
+function removeEarlierRun(folder: string): void {
+  const isOfRun =
+    /^(scenario\.json|summary\.json|tokens\.jsonl|overlap\.json|recording\.bin|trace\.(perfetto\.json|otlp\.jsonl)|recording-\d+\.part|events-\d+\.jsonl)$/;
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  for (const name of readdirSync(folder))
+    if (isOfRun.test(name)) rmSync(path.join(folder, name), { force: true });
 }
 
 function removeParts(run: PreparedRun, folder: string): void {

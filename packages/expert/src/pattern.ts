@@ -58,7 +58,8 @@ export function checkTokenLimit(tokens: number, limit: number, pattern: string):
       `${pattern} takes at most ${limit} tokens per rank and exchange, not ${tokens}`,
       {
         found: tokens,
-        allowed: `at most ${limit}; fewer requests per GPU, or dispatch: direct`,
+        path: "run",
+        allowed: `at most ${limit} in a micro-batch: fewer requests per GPU, decode in five stages, or dispatch: direct`,
       },
     );
   }

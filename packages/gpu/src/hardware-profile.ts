@@ -31,7 +31,7 @@ export const hardwareProfileSchema: z.ZodType<HardwareProfile> = z.strictObject(
     .describe("Dense tensor-core peaks, in floating-point operations per second."),
   nvlinkBytesPerSecond: positive.describe("Achievable NVLink bandwidth of a GPU, one way."),
   nics: z
-    .strictObject({ count: z.int().positive(), bytesPerSecond: positive })
+    .strictObject({ count: z.int().positive().max(256), bytesPerSecond: positive })
     .describe("NICs of a node, effective rate each."),
   efficiency: z
     .strictObject({ memory: fraction, gemm: fraction, attention: fraction })

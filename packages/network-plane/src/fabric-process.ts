@@ -59,7 +59,7 @@ export class FabricProcess implements LogicalProcess {
     this.links = new LinkTable(options.topology.links, options.overrides);
   }
 
-  /** Bytes and parcels that entered this fabric. */
+  /** Bytes that entered this fabric, and parcels that their senders handed to it: a handover is no message of its own. */
   get traffic(): { bytes: number; messages: number } {
     return { bytes: this.#bytes, messages: this.#messageCount };
   }
@@ -81,6 +81,7 @@ export class FabricProcess implements LogicalProcess {
   }
 
   #takeShipment(shipment: Shipment, context: ProcessContext): void {
+    this.#messageCount += shipment.parcels.length;
     for (const parcel of shipment.parcels) {
       const slot = this.#takeSlot({ parcel, shipment }, parcel.entryPort, parcel.exitPort, context.now);
       this.#queued[slot] = 0;
@@ -173,7 +174,6 @@ export class FabricProcess implements LogicalProcess {
 
   #takeSlot(moving: Moving, entryPort: number, exitPort: number, now: Instant): number {
     this.#bytes += moving.parcel.bytes;
-    this.#messageCount++;
     const slot = this.#free.pop() ?? this.#moving.length;
     if (slot === this.#hop.length) this.#grow();
     this.#moving[slot] = moving;

@@ -15,7 +15,8 @@ const NEXT_STEPS: Readonly<Partial<Record<WorldErrorCode, string>>> = {
   "host-died": "run again; if memory ran out, with fewer requests or fewer hosts",
   "frame-damaged": "run again; if it repeats between the same two hosts, suspect the machine",
   deadlock: "look who waits for whom above; a schedule or a dispatch pattern misses a partner",
-  "time-exhausted": "fewer steps, a smaller workload, or a shorter kvLength",
+  "time-exhausted":
+    "fewer steps, a smaller workload, a shorter kvLength, or overrides that slow parts down less",
   numerics: "check the weights of the tensor named above; nothing after it can be trusted",
   disk: "free some space, or choose another folder with --out",
 };

@@ -22,8 +22,11 @@ export function renderSummary(
     renderSteps(summary, colours),
     renderCommunication(summary, colours),
     renderTraffic(summary, colours),
-    renderTokens(summary, colours),
+    ...(scenario.math === "real" ? [renderTokens(summary, colours)] : []),
     renderFiles([folder], colours),
+    ...(summary.warnings.length === 0
+      ? []
+      : [`Warnings\n${summary.warnings.map((each) => `  ${each}`).join("\n")}`]),
   ].join("\n\n");
 }
 
@@ -34,6 +37,8 @@ export function renderCluster(scenario: Scenario, summary: Summary, colours: Col
   const leaves = plural(Math.ceil(cluster.nodes / nodesPerLeaf), "leaf", "leaves");
   const kvLength =
     timing.kvLength === undefined ? "" : `, ${formatCount(timing.kvLength)} cached tokens a request`;
+  const named = "preset" in model ? `preset ${model.preset}` : `checkpoint ${nameOf(model.checkpoint)}`;
+  const isReal = scenario.math === "real";
   const rows = [
     [
       "cluster",
@@ -43,14 +48,23 @@ export function renderCluster(scenario: Scenario, summary: Summary, colours: Col
       "fabric",
       `${plural(planeCount, "plane")} of ${leaves} and ${plural(spinesPerPlane, "spine")} each, ${network}`,
     ],
-    ["executed", "preset" in model ? `preset ${model.preset}` : `checkpoint ${nameOf(model.checkpoint)}`],
-    ["timed", `${timing.model === "executed" ? "as executed" : nameOf(timing.model)}${kvLength}`],
+    ["executed", isReal ? named : "nothing (math: skip)"],
+    [
+      "timed",
+      `${timing.model !== "executed" ? nameOf(timing.model) : isReal ? "as executed" : named}${kvLength}`,
+    ],
+    ...(isReal ? [] : [["routing", `drawn, ${drawOf(scenario)}`]]),
     ["experts", `spread over ${plural(parallelism.expertParallel, "GPU")}`],
     ["run", runOf(run)],
     ["on the wire", `dispatch ${run.precision.dispatch}, combine ${run.precision.combine}`],
     ["placement", formatPlacement(placement)],
   ];
   return renderSection(scenario.name, { aligns: ["left", "left"], rows: cut(rows, 64) }, colours);
+}
+
+/** Balanced, unless the scenario says how to draw. */
+function drawOf({ routing }: Scenario): string {
+  return routing !== undefined && "draw" in routing ? routing.draw : "balanced";
 }
 
 export function renderSteps(summary: Summary, colours: Colours): string {

@@ -132,10 +132,10 @@ describe("a wrong scenario", () => {
       file: path.join(folder, "wrong.yaml"),
       path: "cluster.nodes",
       found: '"two"',
-      allowed: "a whole number of at least 1",
+      allowed: "a whole number from 1 to 4096",
     });
     expect(error.message).toBe(
-      `${path.join(folder, "wrong.yaml")}: line 3: cluster.nodes: found "two"; allowed: a whole number of at least 1`,
+      `${path.join(folder, "wrong.yaml")}: line 3: cluster.nodes: found "two"; allowed: a whole number from 1 to 4096`,
     );
   });
 
@@ -202,7 +202,7 @@ describe("a wrong scenario", () => {
   test("from --set says so", () => {
     const error = errorIn(PRESET, ["cluster.nodes=none"]);
     expect(error.message).toContain(
-      '--set: cluster.nodes: found "none"; allowed: a whole number of at least 1',
+      '--set: cluster.nodes: found "none"; allowed: a whole number from 1 to 4096',
     );
   });
 

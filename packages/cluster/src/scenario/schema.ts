@@ -42,6 +42,12 @@ function fields<Shape extends z.core.$ZodLooseShape>(
   return z.strictObject(shape, { error: allowed });
 }
 
+/** Far above what a run gets through, so that a slip of the keyboard is refused and not tried. */
+const MOST_NODES = 4096;
+const MOST_GPUS_PER_NODE = 256;
+const MOST_PLANES = 256;
+const MOST_REQUESTS_PER_GPU = 65_536;
+
 const MODEL_ALLOWED = "either { checkpoint: FOLDER } or { preset: NAME }";
 const WORKLOAD_ALLOWED = "either { prompts: FILE, maxNewTokens: N } or { drawn: { … } }";
 
@@ -85,7 +91,7 @@ const timingSchema = fields({
   kvLength: whole(1)
     .exactOptional()
     .describe(
-      "Cached tokens that attention and memory of every request are priced with. Default: as many as executed.",
+      "Cached tokens that every request is priced with in decode, and in memory. Default: as many as executed.",
     ),
 });
 
@@ -93,9 +99,11 @@ const fabricSchema = fields({
   kind: oneOf("multi-plane")
     .default("multi-plane")
     .describe("Topology: disjoint two-layer fat-trees, one for each NIC of a node."),
-  planes: whole(1)
+  planes: whole(1, MOST_PLANES)
     .exactOptional()
-    .describe("Number of planes. Default: the NICs of a node of the hardware profile."),
+    .describe(
+      "Number of planes, each on a NIC of every node: at most the NICs of the hardware profile, which is the default.",
+    ),
   nodesPerLeaf: whole(1).default(32).describe("Nodes under one leaf switch of a plane."),
   spinesPerPlane: whole(1).default(32).describe("Number of spine switches of a plane."),
   network: oneOf("infiniband", "roce")
@@ -103,12 +111,14 @@ const fabricSchema = fields({
     .describe("Link technology; it sets the switch latency."),
   routing: oneOf("static", "ecmp", "adaptive")
     .default("static")
-    .describe("How a message finds its spine; static: target node modulo spines."),
+    .describe(
+      "How a message finds its spine; static: target node modulo spines; ecmp: a hash of source and target rank; adaptive: the uplink of its own leaf that is free first.",
+    ),
 });
 
 const clusterSchema = fields({
-  nodes: whole(1).default(1).describe("Number of nodes of the emulated cluster."),
-  gpusPerNode: whole(1).default(8).describe("Number of GPUs in a node."),
+  nodes: whole(1, MOST_NODES).default(1).describe("Number of nodes of the emulated cluster."),
+  gpusPerNode: whole(1, MOST_GPUS_PER_NODE).default(8).describe("Number of GPUs in a node."),
   fabric: fabricSchema.prefault({}).describe("The network between nodes."),
 });
 
@@ -161,7 +171,9 @@ const DEFAULT_NEW_TOKENS = 16;
 const PROMPTS_ALLOWED = 'the path of a file with lines of {"tokens":[…]}';
 
 const drawnSchema = fields({
-  requestsPerGpu: whole(1).default(4).describe("Requests that each GPU serves, all there at the start."),
+  requestsPerGpu: whole(1, MOST_REQUESTS_PER_GPU)
+    .default(4)
+    .describe("Requests that each GPU serves, all there at the start."),
   promptTokens: whole(1)
     .default(8)
     .describe("Length of each prompt in tokens; in phase decode, the length of the KV cache at the start."),
