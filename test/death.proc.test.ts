@@ -1,6 +1,7 @@
 // Everything of a run goes down together, whoever dies and whenever: within five seconds no process and no socket
 // folder is left, and the command says what happened.
 
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { RandomStream } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
@@ -15,7 +16,7 @@ import {
   writeScenario,
 } from "./support/command.ts";
 import { temporaryFolder } from "./support/folders.ts";
-import { childrenOf } from "./support/process-tree.ts";
+import { childrenOf, processorSeconds } from "./support/process-tree.ts";
 import { repeatWith, SEEDS } from "./support/seeds.ts";
 
 const HOSTS = 4;
@@ -100,6 +101,32 @@ describe.each(SEEDS)("seed %i", (seed) => {
     });
   });
 });
+
+/** One event of this run, a rank's whole prefill at degree 1, computes for several seconds. */
+const LONG_EVENT = {
+  model: { preset: "v3-small" },
+  cluster: { nodes: 2, gpusPerNode: 1, fabric: { planes: 1 } },
+  parallelism: { expertParallel: 1 },
+  run: { phase: "prefill" },
+  workload: { drawn: { requestsPerGpu: 1, promptTokens: 8000 } },
+};
+
+/** Processor time that takes a host well into that event: loading takes less than one. */
+const DEEP_SECONDS = 2.5;
+
+test.runIf(existsSync("/proc/self/stat"))(
+  "hosts that compute for long end within five seconds when their launcher is killed",
+  async () => {
+    const run = startLongRun("processes:2", LONG_EVENT);
+    const isDeep = (pid: number): boolean => processorSeconds(pid) > DEEP_SECONDS;
+    await until("hosts deep in a computation", () => {
+      const hosts = childrenOf(run.pid);
+      return hosts.length === 2 && hosts.every(isDeep);
+    });
+    process.kill(run.pid, "SIGKILL");
+    expect((await endsClean(run)).signal).toBe("SIGKILL");
+  },
+);
 
 const [SEED] = SEEDS;
 

@@ -12,7 +12,6 @@ export { Payload } from "./payload.ts";
 export { mix32, RandomStream, streamKey } from "./random.ts";
 export {
   after,
-  between,
   checkedInstant,
   type Duration,
   earliest,

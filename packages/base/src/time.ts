@@ -24,25 +24,19 @@ export const NEVER: Instant = Number.POSITIVE_INFINITY as Instant;
 /** The first instant that a run can't reach: beyond it, integers in a number are rounded. */
 const END_OF_TIME = 2 ** 53;
 
+function timeExhausted(): WorldError {
+  return new WorldError("time-exhausted", "virtual time passed 2^53 ps (two and a half hours)");
+}
+
 /** Refuses an instant that a number can't hold exactly. */
 export function checkedInstant(picoseconds: number): Instant {
-  if (picoseconds >= END_OF_TIME) {
-    throw new WorldError(
-      "time-exhausted",
-      "virtual time passed 2^53 ps (two and a half hours); run fewer steps or a smaller workload",
-    );
-  }
+  if (picoseconds >= END_OF_TIME) throw timeExhausted();
   invariant(Number.isInteger(picoseconds) && picoseconds >= 0, `not an instant: ${picoseconds} ps`);
   return picoseconds as Instant;
 }
 
 export function after(instant: Instant, duration: Duration): Instant {
   return checkedInstant(instant + duration);
-}
-
-export function between(start: Instant, end: Instant): Duration {
-  invariant(end >= start, `a span can't end before it starts: ${start} ps to ${end} ps`);
-  return (end - start) as Duration;
 }
 
 export function latest(a: Instant, b: Instant): Instant {
@@ -55,7 +49,8 @@ export function earliest(a: Instant, b: Instant): Instant {
 
 /** Rounds up, so that nothing physical takes no time. */
 export function picoseconds(value: number): Duration {
-  invariant(value >= 0 && Number.isFinite(value), `not a duration: ${value} ps`);
+  if (value >= END_OF_TIME) throw timeExhausted();
+  invariant(value >= 0, `not a duration: ${value} ps`);
   return Math.ceil(value) as Duration;
 }
 

@@ -2,7 +2,7 @@
 // in whatever order hosts handled them; compared in the total order.
 
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
-import { comesBefore, type EventObserver } from "@windtunnel/virtual-time";
+import { comesBefore, type EventObserver, rankOfKey } from "@windtunnel/virtual-time";
 
 /** time, kind, source, sequence, target, size */
 type LoggedEvent = readonly [number, number, number, number, number, number];
@@ -34,10 +34,10 @@ export function createEventLog(file: string): EventLog {
 export function readEventLogs(files: readonly string[]): LoggedEvent[] {
   const lines = files.flatMap((file) => readFileSync(file, "utf8").split("\n"));
   const events = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as LoggedEvent);
-  const rank = ([, kind, source]: LoggedEvent): number => kind * 2 ** 21 + source;
+  const rank = ([, kind, source]: LoggedEvent): number => rankOfKey(kind, source);
   return events.toSorted((a, b) => {
     if (comesBefore(a[0], rank(a), a[3], b[0], rank(b), b[3])) return -1;
-    return comesBefore(b[0], rank(b), b[3], a[0], rank(a), a[3]) ? 1 : a[4] - b[4];
+    return comesBefore(b[0], rank(b), b[3], a[0], rank(a), a[3]) ? 1 : 0;
   });
 }
 

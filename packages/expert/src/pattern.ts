@@ -2,7 +2,7 @@
 // All numbers are of the timed model; what is executed rides along.
 
 import { WorldError } from "@windtunnel/base";
-import type { CostSequence } from "@windtunnel/gpu";
+import { ACTIVATION_BYTES, type CostSequence, memoryKernel } from "@windtunnel/gpu";
 import { type WirePrecision, wireRowBytes } from "@windtunnel/model";
 import type { StreamName } from "@windtunnel/trace";
 
@@ -41,14 +41,31 @@ export const ROW_HEADER_BYTES = 16;
 /** A count of rows for each expert of the target, also when it is zero. */
 const COUNT_BYTES = 4;
 
-export function rowMessageBytes(shape: ExchangeShape, rows: number): number {
+function rowMessageBytes(shape: ExchangeShape, rows: number): number {
   const row = ROW_HEADER_BYTES + wireRowBytes(shape.wire.dispatch, shape.hiddenSize);
   return rows * row + COUNT_BYTES * shape.expertsPerRank;
 }
 
-export function rowReturnBytes(shape: ExchangeShape, rows: number): number {
+function rowReturnBytes(shape: ExchangeShape, rows: number): number {
   return rows * wireRowBytes(shape.wire.combine, shape.hiddenSize) + COUNT_BYTES * shape.expertsPerRank;
 }
+
+/**
+ * Bytes and kernels of patterns that send a row for each token and expert, straight to the owner: the source reads its
+ * tokens once and writes every row; the owner gathers rows by expert; outputs are copied out and summed at the source.
+ */
+export const rowExchange: Omit<DispatchPattern, "name" | "stream" | "sms"> = {
+  dispatchBytes: rowMessageBytes,
+  combineBytes: rowReturnBytes,
+  dispatchSend: (shape, { tokens, rows }) => [
+    memoryKernel(tokens * shape.hiddenSize * ACTIVATION_BYTES + rowMessageBytes(shape, rows)),
+  ],
+  dispatchReceive: (shape, { rows }) => [memoryKernel(2 * rowMessageBytes(shape, rows))],
+  combineSend: (shape, { rows }) => [memoryKernel(2 * rowReturnBytes(shape, rows))],
+  combineReceive: (shape, { tokens, rows }) => [
+    memoryKernel(rowReturnBytes(shape, rows) + tokens * shape.hiddenSize * ACTIVATION_BYTES),
+  ],
+};
 
 /** Refuses micro-batches above a pattern's fixed buffers. */
 export function checkTokenLimit(tokens: number, limit: number, pattern: string): void {

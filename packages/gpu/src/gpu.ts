@@ -262,6 +262,7 @@ export class Gpu implements LogicalProcess {
     invariant(context !== undefined, "a GPU reports only while one of its events is handled");
     const { process, latency } = this.#options.scheduler;
     const sentAt = latest(at, context.now);
+    this.#checkPromise(sentAt, "its report");
     context.send({
       target: process,
       kind: CONTROL_EVENTS.report,

@@ -1,7 +1,7 @@
 // The streams of a GPU: operations on one stream run in the order of their issue, different streams run side by side
 // as long as the SMs suffice. Pure bookkeeping of instants; nothing here is an event.
 
-import { type Duration, type Instant, invariant, latest, RUN_START } from "@windtunnel/base";
+import { type Duration, type Instant, invariant, RUN_START } from "@windtunnel/base";
 import type { Cause, StreamName } from "@windtunnel/trace";
 
 /** Something that must be complete before an operation starts. */
@@ -61,11 +61,6 @@ export class Streams {
     this.#checkShare({ stream, start, end, sms });
     this.#freeAt.set(stream, end);
     return { start, end, cause };
-  }
-
-  /** Later work of a stream waits until `instant`. */
-  holdUntil(stream: StreamName, instant: Instant): void {
-    this.#freeAt.set(stream, latest(this.freeAt(stream), instant));
   }
 
   #checkShare(operation: Occupied): void {

@@ -230,7 +230,7 @@ function attentionFloats(config: ModelConfig, rows: number, positionCount: numbe
   const expanded =
     positionCount *
     (headCount * (nopeSize + valueSize) + latentSize + 2 * Math.min(rows, EXPANDED_BLOCK_ROWS));
-  const absorbed = headCount * (nopeSize + 2 * latentSize + valueSize + 2 * positionCount);
+  const absorbed = headCount * (rows * (nopeSize + 2 * latentSize + valueSize) + 2 * positionCount);
   const core = rows * (hiddenSize + headCount * valueSize) + Math.max(expanded, absorbed);
   return rows * querySize + Math.max(projection, core);
 }

@@ -22,8 +22,6 @@ export class LinkTable {
   readonly #picosecondsPerByte: Float64Array;
   readonly freeAt: Float64Array;
   readonly bytes: Float64Array;
-  /** The longest that a parcel has waited for the link, in picoseconds. */
-  readonly longestQueue: Float64Array;
 
   constructor(links: readonly LinkDescription[], overrides: LinkOverrides = {}) {
     this.names = links.map(({ name }) => name);
@@ -39,7 +37,6 @@ export class LinkTable {
     });
     this.freeAt = new Float64Array(links.length);
     this.bytes = new Float64Array(links.length);
-    this.longestQueue = new Float64Array(links.length);
   }
 
   /** How long `bytes` take on a link of their own. */
@@ -55,7 +52,6 @@ export class LinkTable {
     const start = Math.max(headAt, this.freeAt[link]!);
     this.freeAt[link] = Math.max(start + this.transferTime(link, bytes), tailAt);
     this.bytes[link] = this.bytes[link]! + bytes;
-    this.longestQueue[link] = Math.max(this.longestQueue[link]!, start - headAt);
     return start;
   }
 }

@@ -188,8 +188,7 @@ export class Scheduler implements LogicalProcess {
       }
     }
     const requests = plans.reduce((sum, plan) => sum + plan.length, 0);
-    const { start: plannedAt, end: finishedAt } = { start: this.#plannedAt, end: now };
-    recorder.step({ step, kind, start: plannedAt, end: finishedAt, requests, tokens });
+    recorder.step({ step, kind, start: this.#plannedAt, end: now, requests, tokens });
     this.#steps.push({ kind, requests, tokens, start, end });
     for (const progress of plans.flat()) this.#recordIfDone(progress, now);
     this.#options.onStep?.(this.#steps.length, now);

@@ -55,10 +55,6 @@ export class TensorMemory {
     return start;
   }
 
-  get bytesAllocated(): number {
-    return Atomics.load(this.#words, BREAK_INDEX) * ALIGNMENT;
-  }
-
   /** A tensor that lives as long as the memory. */
   tensor(shape: readonly number[]): Tensor {
     return this.at(this.allocate(elementCount(shape) * 4), shape);

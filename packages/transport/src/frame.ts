@@ -80,9 +80,9 @@ export function bodyLength(header: Uint8Array, expected: Omit<FrameEnds, "number
   return length;
 }
 
-/** The sender that a header names, before anything is checked. */
+/** The sender that a header names, before anything is checked; -1 where it is too short to be one. */
 export function senderOf(header: Uint8Array): number {
-  return viewOf(header).getUint16(4, true);
+  return header.byteLength < HEADER_BYTES ? -1 : viewOf(header).getUint16(4, true);
 }
 
 /** The value of a frame whose body has arrived whole. Payloads are views of `body`. */

@@ -17,8 +17,8 @@ export interface SharedChannels {
 }
 
 export function createSharedChannels(hostCount: number, ringCapacity?: number): SharedChannels {
-  // A few MiB for all rings together; a frame may be larger than its ring.
-  const capacity = ringCapacity ?? Math.max(2 ** 16, 2 ** Math.floor(Math.log2(2 ** 24 / hostCount ** 2)));
+  // 16 MiB for all rings together, 4 KiB each at least; a frame may be larger than its ring.
+  const capacity = ringCapacity ?? Math.max(2 ** 12, 2 ** Math.floor(Math.log2(2 ** 24 / hostCount ** 2)));
   return {
     hostCount,
     capacity,

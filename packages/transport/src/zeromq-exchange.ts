@@ -1,7 +1,7 @@
 // Rounds between operating-system processes over ZeroMQ: each host binds one PULL socket and connects a PUSH socket to
 // every other. A frame is one multipart message: its header, and its body in pieces.
 
-import { invariant } from "@windtunnel/base";
+import { invariant, WorldError } from "@windtunnel/base";
 import { Pull, Push } from "zeromq";
 import type { ExchangeTraffic, ValueExchange } from "./exchange.ts";
 import { decodeFrame, encodeFrame, senderOf } from "./frame.ts";
@@ -74,6 +74,7 @@ export class ZeromqExchange<Value> implements ValueExchange<Value> {
     while (missing.size > 0) {
       const pieces: Uint8Array[] = await this.#pull.receive();
       const from = senderOf(pieces[0]!);
+      if (!this.#pushes.has(from)) throw strayFrame(from, this.self);
       if (missing.has(from)) {
         this.#accept(from, pieces, number, result, missing);
       } else {
@@ -100,6 +101,17 @@ export class ZeromqExchange<Value> implements ValueExchange<Value> {
     result[from] = decodeFrame(header!, body, { from, to: this.self, number }) as Value;
     missing.delete(from);
   }
+}
+
+function strayFrame(from: number, self: number): WorldError {
+  return new WorldError(
+    "frame-damaged",
+    `a frame to host ${self} is damaged: it names host ${from} as its sender`,
+    {
+      from,
+      to: self,
+    },
+  );
 }
 
 /** One aligned buffer of the pieces of a body. */

@@ -110,12 +110,12 @@ export class EventLoop {
     return this.#eventCount;
   }
 
-  /** The time of the last event handled. */
+  /** The latest time of an event handled: classes have horizons of their own, so the last one may be earlier. */
   get now(): Instant {
     return this.#now;
   }
 
-  /** Starts every process, in the order of their numbers. */
+  /** Starts every process, in the order in which they were given. */
   start(): void {
     for (const resident of this.#residents.values()) {
       resident.process.start?.(resident);
@@ -200,7 +200,7 @@ export class EventLoop {
 
   #dispatch(event: ProcessEvent): void {
     const resident = this.#residents.get(event.target)!;
-    this.#now = event.time;
+    if (event.time > this.#now) this.#now = event.time;
     this.#eventCount++;
     resident.digest.add(event.time, rankOfKey(event.kind, event.source), event.sequence, event.size);
     this.#observer?.(event);

@@ -1,6 +1,6 @@
 export { type ClassBound, type ClassGraph, emptyBounds, horizons, lowerBounds } from "./class-graph.ts";
 export { EventLoop, type EventLoopOptions, type EventObserver, type RemoteEvent } from "./event-loop.ts";
-export { comesBefore } from "./event-order.ts";
+export { comesBefore, rankOfKey } from "./event-order.ts";
 export { EventQueue } from "./event-queue.ts";
 export {
   type LogicalProcess,

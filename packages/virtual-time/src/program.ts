@@ -112,7 +112,8 @@ export class ProgramSet {
 
   #step(running: Running, at: Instant): void {
     const { wait } = running;
-    this.#promised = wait === undefined ? this.#now : latest(wait.notBefore, after(this.#now, wait.quiet));
+    if (wait !== undefined)
+      this.#promised = latest(this.#promised, latest(wait.notBefore, after(this.#now, wait.quiet)));
     running.wait = undefined;
     const { done, value } = running.program.next(at);
     if (done === true) {

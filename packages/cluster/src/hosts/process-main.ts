@@ -3,12 +3,14 @@
 
 import { rmSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { defined, serializeError } from "@windtunnel/base";
 import { ZeromqExchange } from "@windtunnel/transport";
 import type { WindowMessage } from "@windtunnel/virtual-time";
 import { prepareRun } from "../prepare-run.ts";
 import { createTensorSpace } from "../tensor-space.ts";
 import { carriedBy } from "./launch.ts";
+import type { OrphanWatch } from "./orphan-watch.ts";
 import type { FromHost, ProcessAssignment, ToHost } from "./processes.ts";
 import { runHostProcesses } from "./run-host-processes.ts";
 
@@ -24,6 +26,8 @@ process.on("SIGINT", () => undefined);
 process.on("disconnect", endAlone);
 // The launcher may have died while this host was loading.
 if (!process.connected) endAlone();
+const watch: OrphanWatch = { launcher: process.ppid, socketFolder };
+new Worker(new URL("./orphan-watch.ts", import.meta.url), { workerData: watch }).unref();
 process.on("message", (message: ToHost) => {
   if (message.kind === "endpoints") takeEndpoints(message.endpoints);
   else void carry(message.assignment);

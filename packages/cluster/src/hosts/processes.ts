@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import {
   deserializeError,
+  inputError,
   type Instant,
   type SerializedError,
   toMicroseconds,
@@ -38,7 +39,7 @@ export type FromHost =
   | { readonly kind: "error"; readonly error: SerializedError };
 
 export const launchProcesses: Launch = async (options) => {
-  const socketFolder = mkdtempSync(path.join(tmpdir(), "windtunnel-"));
+  const socketFolder = makeSocketFolder();
   const children: ChildProcess[] = [];
   try {
     return await superviseHosts(options, socketFolder, children);
@@ -47,6 +48,26 @@ export const launchProcesses: Launch = async (options) => {
     rmSync(socketFolder, { recursive: true, force: true });
   }
 };
+
+/** The addresses of local sockets are short: 108 bytes with the name of the socket, 104 on macOS. */
+const LONGEST_FOLDER = 90;
+
+function makeSocketFolder(): string {
+  const allowed = "a TMPDIR that can be written to, with a short path; or --placement processes:N:tcp";
+  const folder = path.join(tmpdir(), "windtunnel-");
+  if (folder.length > LONGEST_FOLDER) {
+    throw inputError(`the folder for temporary files, ${tmpdir()}, is too long for sockets`, {
+      found: tmpdir(),
+      allowed,
+    });
+  }
+  try {
+    return mkdtempSync(folder);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw inputError(`no folder for sockets can be made: ${why}`, { found: tmpdir(), allowed });
+  }
+}
 
 async function superviseHosts(
   options: LaunchOptions,
@@ -93,7 +114,8 @@ async function superviseHosts(
       child.on("message", (message) => take(message as FromHost));
       child.on("error", reject);
       child.on("exit", (code, killedBy) => {
-        if (!launched.has(host)) reject(deathOf(run, { host, child, code, killedBy, reached }));
+        // Also of one that has reported: its last frame may have died with it. Once all have, it changes nothing.
+        reject(deathOf(run, { host, child, code, killedBy, reached }));
       });
       const { scenario } = run;
       send(child, {
