@@ -68,8 +68,10 @@ function removeEarlierRun(folder: string): void {
   const isOfRun =
     /^(scenario\.json|summary\.json|tokens\.jsonl|overlap\.json|recording\.bin|trace\.(perfetto\.json|otlp\.jsonl)|recording-\d+\.part|events-\d+\.jsonl)$/;
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  for (const name of readdirSync(folder))
-    if (isOfRun.test(name)) rmSync(path.join(folder, name), { force: true });
+  // Runs write plain files; a link or a folder of that name is somebody else's and stays.
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isFile() && isOfRun.test(entry.name)) rmSync(path.join(folder, entry.name), { force: true });
+  }
 }
 
 function removeParts(run: PreparedRun, folder: string): void {
