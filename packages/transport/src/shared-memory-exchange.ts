@@ -7,6 +7,10 @@ import { bodyLength, decodeFrame, encodeFrame, HEADER_BYTES } from "./frame.ts";
 import { Ring, ringBytes } from "./ring.ts";
 
 const SPIN_MILLISECONDS = 0.05;
+const DOORBELL_BYTES = 64;
+/** Words of a doorbell: how often it was rung, and whether the run is over. */
+const RUNG = 0;
+const ENDED = 1;
 
 /** Memory that all threads of a run share; plain data, to be handed to workers. */
 export interface SharedChannels {
@@ -23,8 +27,23 @@ export function createSharedChannels(hostCount: number, ringCapacity?: number): 
     hostCount,
     capacity,
     rings: new SharedArrayBuffer(ringBytes(capacity) * hostCount * hostCount),
-    doorbells: new SharedArrayBuffer(64 * hostCount),
+    doorbells: new SharedArrayBuffer(DOORBELL_BYTES * hostCount),
   };
+}
+
+/** Tells every host to end: whoever waits, or comes to a round, throws an `ExchangeEnded`. */
+export function endExchange(channels: SharedChannels): void {
+  for (let host = 0; host < channels.hostCount; host++) {
+    const doorbell = new Int32Array(channels.doorbells, DOORBELL_BYTES * host, 2);
+    Atomics.store(doorbell, ENDED, 1);
+    Atomics.add(doorbell, RUNG, 1);
+    Atomics.notify(doorbell, RUNG);
+  }
+}
+
+/** The run is over for a reason that somebody else tells. */
+export class ExchangeEnded extends Error {
+  override readonly name = "ExchangeEnded";
 }
 
 interface Peer {
@@ -55,7 +74,8 @@ export class SharedMemoryExchange<Value> implements ValueExchange<Value> {
     const size = ringBytes(channels.capacity);
     const ringOf = (from: number, to: number): Ring =>
       new Ring(channels.rings, (from * channels.hostCount + to) * size, channels.capacity);
-    const doorbellOf = (host: number): Int32Array => new Int32Array(channels.doorbells, 64 * host, 1);
+    const doorbellOf = (host: number): Int32Array =>
+      new Int32Array(channels.doorbells, DOORBELL_BYTES * host, 2);
     this.#doorbell = doorbellOf(self);
     const others = Array.from({ length: channels.hostCount }, (_, host) => host).filter(
       (host) => host !== self,
@@ -89,7 +109,8 @@ export class SharedMemoryExchange<Value> implements ValueExchange<Value> {
       for (const piece of peer.pieces) this.#frameBytes += piece.byteLength;
     }
     for (;;) {
-      const rung = Atomics.load(this.#doorbell, 0);
+      const rung = Atomics.load(this.#doorbell, RUNG);
+      if (Atomics.load(this.#doorbell, ENDED) !== 0) throw new ExchangeEnded();
       let unfinished = false;
       let moved = false;
       for (const peer of this.#peers) {

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { defined, serializeError } from "@windtunnel/base";
-import { SharedMemoryExchange } from "@windtunnel/transport";
+import { ExchangeEnded, SharedMemoryExchange } from "@windtunnel/transport";
 import type { WindowMessage } from "@windtunnel/virtual-time";
 import { prepareRun } from "../prepare-run.ts";
 import { runHostProcesses } from "./run-host-processes.ts";
@@ -25,5 +25,6 @@ try {
   });
   tell({ kind: "result", result });
 } catch (error) {
-  tell({ kind: "error", error: serializeError(error) });
+  // Told to end: the launcher knows why.
+  if (!(error instanceof ExchangeEnded)) tell({ kind: "error", error: serializeError(error) });
 }

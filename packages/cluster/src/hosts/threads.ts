@@ -3,7 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 import { deserializeError, type SerializedError, WorldError } from "@windtunnel/base";
-import { createSharedChannels, type SharedChannels } from "@windtunnel/transport";
+import { createSharedChannels, endExchange, type SharedChannels } from "@windtunnel/transport";
 import type { Scenario } from "../scenario/index.ts";
 import { createTensorSpace, type TensorSpace } from "../tensor-space.ts";
 import { carriedBy, describeCarried, type Launch, type LaunchedHost } from "./launch.ts";
@@ -64,6 +64,22 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signa
       peakRssBytes,
     }));
   } finally {
-    await Promise.all(workers.map(async (worker) => worker.terminate()));
+    // Ending many threads from outside at once can hang Node: each is told to end by itself, and ended if it does not.
+    endExchange(channels);
+    await Promise.all(workers.map(endOf));
   }
 };
+
+/** A host in the middle of a computation does not look up: it is ended after this. */
+const PATIENCE_MILLISECONDS = 1500;
+
+async function endOf(worker: Worker): Promise<void> {
+  if (worker.threadId === -1) return;
+  await new Promise<void>((resolve) => {
+    const end = setTimeout(() => void worker.terminate(), PATIENCE_MILLISECONDS);
+    worker.once("exit", () => {
+      clearTimeout(end);
+      resolve();
+    });
+  });
+}
