@@ -6,6 +6,8 @@ const ignored = ["**/node_modules/**", "**/dist/**"];
 
 const config: ViteUserConfig = {
   test: {
+    // Tests are bound by the processor; by default one of two would idle.
+    maxWorkers: "100%",
     projects: [
       {
         test: {

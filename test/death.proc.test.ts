@@ -22,12 +22,12 @@ import { repeatWith, SEEDS } from "./support/seeds.ts";
 const HOSTS = 4;
 const ALLOWED_MILLISECONDS = 5000;
 /** Hosts of a two-node cluster with four planes: a node each, then two planes each. */
-const CARRIED = ["GPUs 0 to 1", "GPUs 2 to 3", "planes 0 to 1", "planes 2 to 3"];
+const CARRIED = ["GPUs 0 to 3", "GPUs 4 to 7", "planes 0 to 1", "planes 2 to 3"];
 
 /** Longer than any test waits. */
 const LONG_RUN = {
   model: { preset: "v3-tiny" },
-  cluster: { nodes: 2, gpusPerNode: 2, fabric: { planes: 4, nodesPerLeaf: 1, spinesPerPlane: 2 } },
+  cluster: { nodes: 2, gpusPerNode: 4, fabric: { planes: 4, nodesPerLeaf: 1, spinesPerPlane: 2 } },
   run: { decode: { schedule: "five-stage" } },
   workload: { drawn: { requestsPerGpu: 2, promptTokens: 4, steps: 20_000 } },
 };

@@ -59,7 +59,21 @@ const MAY_IMPORT: Readonly<Record<string, Rules>> = {
       "serving",
     ],
   },
-  cli: { floor: 7, mayImport: ["base", "tensor", "model", "trace", "network-plane", "cluster"] },
+  fidelity: {
+    floor: 6,
+    mayImport: [
+      "base",
+      "virtual-time",
+      "trace",
+      "model",
+      "network-plane",
+      "gpu",
+      "router",
+      "attention-dp",
+      "cluster",
+    ],
+  },
+  cli: { floor: 7, mayImport: ["base", "tensor", "model", "trace", "network-plane", "cluster", "fidelity"] },
 };
 
 /** Imports on one floor, each with its reason. */
@@ -67,6 +81,7 @@ const SAME_FLOOR: Readonly<Record<string, string>> = {
   "gpu imports network-plane":
     "an NVLink domain is a switch with ports and links, and shares their arithmetic",
   "expert imports router": "dispatch and combine follow the router's layouts, row by row",
+  "fidelity imports cluster": "published all-to-alls are compared with the emulated cluster's own",
 };
 
 const SCOPE = "@windtunnel/";

@@ -60,7 +60,17 @@ describe("a scenario is refused", () => {
     [
       "a degree that experts do not divide by, with those that do",
       { ...PRESET, cluster: { nodes: 3 } },
-      /16 experts do not divide by a degree of 24/,
+      /16 experts \+ 0 redundant do not divide by a degree of 24; 8 redundant experts would/,
+    ],
+    [
+      "redundant experts that do not divide, with those that do",
+      { ...PRESET, parallelism: { redundantExperts: 7 } },
+      /16 experts \+ 7 redundant do not divide by a degree of 8; 8 redundant experts would/,
+    ],
+    [
+      "a billion redundant experts",
+      { ...PRESET, parallelism: { redundantExperts: 1e9 } },
+      /redundantExperts: .*from 0 to 65536/,
     ],
     [
       "an exponent for a draw that has none",
@@ -89,7 +99,7 @@ describe("a scenario is refused", () => {
     [
       "a degree that does not divide the experts",
       { ...PRESET, cluster: { gpusPerNode: 3 } },
-      /16 experts do not divide by a degree of 3/,
+      /16 experts \+ 0 redundant do not divide by a degree of 3; 2 redundant experts would/,
     ],
     [
       "more hosts than GPUs and planes",
@@ -309,8 +319,6 @@ test("a GPU without enough SMs for a pattern's kernels is refused", async () => 
     flops: { bf16: 1e14, fp8: 2e14 },
     nvlinkBytesPerSecond: 1e11,
     nics: { count: 8, bytesPerSecond: 4e10 },
-    efficiency: { memory: 0.8, gemm: 0.7, attention: 0.5 },
-    kernelOverheadUs: 4,
     launchUs: 2,
   };
   writeFileSync(path.join(folder, "small.json"), JSON.stringify(profile));

@@ -10,6 +10,11 @@ export function fixture(name: "tiny-v2" | "tiny-v3"): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
+/** The file of an example of docs/patterns.md. */
+export function exampleFile(name: "one-copy-per-rank" | "two-hops"): string {
+  return fileURLToPath(new URL(`../../docs/examples/${name}.ts`, import.meta.url));
+}
+
 /** A new folder that goes when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), "test-of-windtunnel-"));

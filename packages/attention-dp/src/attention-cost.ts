@@ -1,10 +1,16 @@
 // What the timed model's attention costs on a GPU (mechanics §1.3 and §9).
 
 import {
+  absorbedAttention,
+  ACTIVATION_BYTES,
+  copyKernel,
   type CostSequence,
   elementwise,
+  expandedAttention,
   matrixProduct,
   type OperationCost,
+  quantization,
+  rowKernel,
   type WeightPrecision,
 } from "@windtunnel/gpu";
 import type { ModelConfig } from "@windtunnel/model";
@@ -26,7 +32,10 @@ export function cacheBytesPerPosition(config: ModelConfig): number {
   return config.layerCount * (config.latentSize + config.ropeSize) * CACHE_BYTES;
 }
 
-/** Norm, query and latent projections, rotation: everything before the core. */
+/**
+ * Norms, query and latent projections, rotation: everything before the core. The kernels are those of the training
+ * trace: what enters a product with FP8 weights is quantised by a kernel of its own.
+ */
 export function projectionCost(
   config: ModelConfig,
   precision: WeightPrecision,
@@ -40,63 +49,59 @@ export function projectionCost(
       ? [matrixProduct(rows, hiddenSize, querySize, precision)]
       : [
           matrixProduct(rows, hiddenSize, queryRank, precision),
+          ...quantized(rows * queryRank, precision),
           matrixProduct(rows, queryRank, querySize, precision),
         ];
+  // Expanded: keys and values of each head, and keys put together with their rotated part. Absorbed: queries taken to
+  // the latent space, by a BF16 matrix for each head.
   const latentUp =
     load.form === "expanded"
-      ? matrixProduct(rows, latentSize, headCount * (nopeSize + valueSize), precision)
-      : perHead(rows, nopeSize, latentSize, headCount);
+      ? [
+          ...quantized(rows * latentSize, precision),
+          matrixProduct(rows, latentSize, headCount * (nopeSize + valueSize), precision),
+          copyKernel(rows * headCount * (2 * nopeSize + ropeSize) * ACTIVATION_BYTES),
+        ]
+      : [perHead(rows, nopeSize, latentSize, headCount)];
   return [
-    elementwise(rows * 2 * hiddenSize),
-    ...query,
+    rowKernel(rows, rows * 2 * hiddenSize),
+    ...quantized(rows * hiddenSize, precision),
     matrixProduct(rows, hiddenSize, latentSize + ropeSize, precision),
+    ...query,
+    // The norm of both latents.
+    rowKernel(rows, rows * 2 * ((queryRank ?? 0) + latentSize)),
     elementwise(rows * 2 * (headCount * ropeSize + latentSize + ropeSize)),
-    latentUp,
+    ...latentUp,
   ];
 }
 
 /** The core over the cache, and the output projection. */
 export function coreCost(config: ModelConfig, precision: WeightPrecision, load: AttentionLoad): CostSequence {
   const rows = sum(load.newPositions);
-  const { hiddenSize, headCount, latentSize, valueSize } = config;
-  const output = matrixProduct(rows, headCount * valueSize, hiddenSize, precision);
-  if (load.form === "expanded") return [expandedCore(config, load), output];
-  return [absorbedCore(config, load), perHead(rows, latentSize, valueSize, headCount), output];
+  const { hiddenSize, headCount, latentSize, nopeSize, ropeSize, valueSize } = config;
+  const core =
+    load.form === "expanded"
+      ? [expandedAttention({ heads: headCount, keySize: nopeSize + ropeSize, valueSize }, load)]
+      : [
+          absorbedAttention(
+            { heads: headCount, keySize: latentSize + ropeSize, valueSize: latentSize },
+            load,
+          ),
+          perHead(rows, latentSize, valueSize, headCount),
+        ];
+  return [
+    ...core,
+    ...quantized(rows * headCount * valueSize, precision),
+    matrixProduct(rows, headCount * valueSize, hiddenSize, precision),
+  ];
 }
 
-/** Scores of a row against its context by keys and values of each head; causal, so half of the new square. */
-function expandedCore(config: ModelConfig, load: AttentionLoad): OperationCost {
-  const { headCount, nopeSize, ropeSize, valueSize } = config;
-  let pairs = 0;
-  for (const [request, count] of load.newPositions.entries()) {
-    const cached = load.contextPositions[request]! - count;
-    pairs += count * cached + (count * (count + 1)) / 2;
-  }
-  const widths = nopeSize + ropeSize + valueSize;
-  const bytes = (sum(load.newPositions) + sum(load.contextPositions)) * headCount * widths * CACHE_BYTES;
-  return { kind: "attention", precision: "bf16", flops: 2 * headCount * widths * pairs, bytes, kernels: 1 };
-}
-
-/** Multi-query attention with one key of latent + rope channels and one value of latent channels. */
-function absorbedCore(config: ModelConfig, load: AttentionLoad): OperationCost {
-  const { headCount, latentSize, ropeSize } = config;
-  let pairs = 0;
-  for (const [request, count] of load.newPositions.entries())
-    pairs += count * load.contextPositions[request]!;
-  const bytes = sum(load.contextPositions) * (latentSize + ropeSize) * CACHE_BYTES;
-  return {
-    kind: "attention",
-    precision: "bf16",
-    flops: 2 * headCount * (2 * latentSize + ropeSize) * pairs,
-    bytes,
-    kernels: 1,
-  };
+function quantized(elements: number, precision: WeightPrecision): OperationCost[] {
+  return precision === "fp8" ? [quantization(elements)] : [];
 }
 
 /** A product with a matrix of its own for each head, in BF16. */
 function perHead(rows: number, inputs: number, outputs: number, headCount: number): OperationCost {
-  const one = matrixProduct(rows, inputs, outputs, "bf16");
-  return { ...one, flops: one.flops * headCount, bytes: one.bytes * headCount };
+  return matrixProduct(rows * headCount, inputs, outputs, "bf16", headCount, "even");
 }
 
 function sum(values: readonly number[]): number {

@@ -9,6 +9,7 @@ export type WorldErrorCode =
   | "frame-damaged" // a frame between hosts failed its length or checksum
   | "deadlock" // nothing can happen any more and programs still wait
   | "time-exhausted" // virtual time passed 2^53 picoseconds
+  | "pattern" // a dispatch pattern lost tokens, or broke its own limits
   | "numerics" // a NaN or an infinity reached a tensor
   | "disk"; // writing the run failed
 

@@ -32,7 +32,8 @@ export function exp(x: number): number {
 
 /** The natural logarithm of a positive, finite number. */
 export function log(x: number): number {
-  invariant(x > 0 && Number.isFinite(x), `log of ${x}`);
+  // The text is made only when it is needed: draws take many logarithms.
+  if (!(x > 0 && Number.isFinite(x))) invariant(false, `log of ${x}`);
   let scaled = x;
   let exponent = 0;
   if (scaled < 2.3e-308) {
@@ -82,7 +83,7 @@ function cosineOfReduced(r: number): number {
 }
 
 function quadrantOf(x: number): { quadrant: number; reduced: number } {
-  invariant(Math.abs(x) < 1e6, `angle out of range: ${x} rad`);
+  if (!(Math.abs(x) < 1e6)) invariant(false, `angle out of range: ${x} rad`);
   const k = Math.round(x * TWO_OVER_PI);
   const reduced = x - k * HALF_PI_1 - k * HALF_PI_2 - k * HALF_PI_3;
   return { quadrant: ((k % 4) + 4) % 4, reduced };

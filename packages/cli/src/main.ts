@@ -25,9 +25,21 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import("./commands/generate.ts"),
   },
   models: { summary: "list models that need no checkpoint", load: () => import("./commands/models.ts") },
+  alltoall: {
+    summary: "one dispatch and one combine alone, as DeepEP measures them",
+    load: () => import("./commands/alltoall.ts"),
+  },
   fabric: {
     summary: "flows over a fabric, each with its finish time",
     load: () => import("./commands/fabric.ts"),
+  },
+  topology: {
+    summary: "switches, links and latencies of a fabric, and a picture",
+    load: () => import("./commands/topology.ts"),
+  },
+  validate: {
+    summary: "published figures beside ours: calibration, identity, prediction",
+    load: () => import("./commands/validate.ts"),
   },
   bench: { summary: "measure the emulator's own speed", load: () => import("./commands/bench.ts") },
   schema: {

@@ -1,6 +1,7 @@
 // The logical processes that one host carries, wired to all the others by their numbers.
 
-import { CostModel, createNvlinkDomain, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
+import { Unit } from "@windtunnel/expert";
+import { CostModel, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
 import { FabricProcess } from "@windtunnel/network-plane";
 import {
   DrawnWork,
@@ -13,9 +14,10 @@ import {
 } from "@windtunnel/serving";
 import type { Recorder } from "@windtunnel/trace";
 import type { LogicalProcess } from "@windtunnel/virtual-time";
-import { planeTopology, type PreparedRun } from "./prepare-run.ts";
+import { nvlinkTopology, planeTopology } from "./fabric.ts";
+import type { PreparedRun } from "./prepare-run.ts";
 import { classOf } from "./process-numbers.ts";
-import { exitOfPlane, routeFrom } from "./wiring.ts";
+import { exitOfNode, exitOfPlane, routeFrom } from "./wiring.ts";
 
 export interface HostProcesses {
   readonly processes: ReadonlyMap<number, LogicalProcess>;
@@ -62,29 +64,39 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
 /** Executed models and pools of draws are shared by the ranks of a host. */
 function workMaker(run: PreparedRun, parts: HostParts): (rank: number) => RankWork {
   const { placement, wire, maxRows, routing } = run;
+  const unitRankOf = (rank: number): number => rank % placement.degree;
   if (routing === undefined) {
     const executed = parts.executed();
-    return () => new ExecutedWork({ executed, placement, wire, maxRows });
+    return (rank) => new ExecutedWork({ executed, placement, unitRank: unitRankOf(rank), wire, maxRows });
   }
   const pool = new RoutingPool(routing, placement);
-  return (rank) => new DrawnWork(rank, pool);
+  return (rank) => new DrawnWork(rank, unitRankOf(rank), pool);
+}
+
+export function createGpu(run: PreparedRun, rank: number, recorder: Recorder): Gpu {
+  return new Gpu({
+    rank,
+    name: `rank ${rank}`,
+    costModel: new CostModel(run.profile, run.scenario.overrides.gpus[rank]?.speed ?? 1),
+    recorder,
+    routeTo: routeFrom(run, rank),
+    scheduler: { process: run.numbers.scheduler, latency: run.controlLatency },
+  });
 }
 
 function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Recorder): Gpu {
-  const { scenario, numbers, placement } = run;
-  const gpu = new Gpu({
-    rank,
-    name: `rank ${rank}`,
-    costModel: new CostModel(run.profile, scenario.overrides.gpus[rank]?.speed ?? 1),
-    recorder,
-    routeTo: routeFrom(run, rank),
-    scheduler: { process: numbers.scheduler, latency: run.controlLatency },
-  });
+  const { scenario, placement } = run;
+  const gpu = createGpu(run, rank, recorder);
   const firstOfUnit = rank - (rank % placement.degree);
   const setup = {
     gpu,
     rank,
-    unitRanks: Array.from({ length: placement.degree }, (_, index) => firstOfUnit + index),
+    unit: new Unit({
+      rank: rank - firstOfUnit,
+      ranks: Array.from({ length: placement.degree }, (_, index) => firstOfUnit + index),
+      gpusPerNode: ranksInReach(run),
+    }),
+    patternMemory: new Map<string, unknown>(),
     placement,
     timed: {
       config: run.timed,
@@ -99,6 +111,11 @@ function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Re
   };
   gpu.load(() => rankProgram(setup));
   return gpu;
+}
+
+/** Ranks that reach each other over NVLink. */
+export function ranksInReach({ fabric, numbers }: PreparedRun): number {
+  return fabric.kind === "nvlink-domain" ? numbers.rankCount : numbers.gpusPerNode;
 }
 
 function createScheduler(
@@ -117,13 +134,13 @@ function createScheduler(
   });
 }
 
-function createFabric(run: PreparedRun, process: number, recorder: Recorder): FabricProcess {
-  const { numbers, scenario, network, profile } = run;
+export function createFabric(run: PreparedRun, process: number, recorder: Recorder): FabricProcess {
+  const { numbers, scenario, network } = run;
   const overrides = scenario.overrides.links;
-  const node = process - numbers.rankCount;
-  if (node < numbers.nodeCount) {
-    const topology = createNvlinkDomain(node, numbers.gpusPerNode, profile.nvlinkBytesPerSecond);
-    const exitOf = (target: number): { process: number } => ({ process: target });
+  const domain = process - numbers.rankCount;
+  if (domain < numbers.domainCount) {
+    const topology = nvlinkTopology(run, domain);
+    const exitOf = exitOfNode(run, domain);
     return new FabricProcess({
       process,
       topology,
@@ -133,7 +150,7 @@ function createFabric(run: PreparedRun, process: number, recorder: Recorder): Fa
       recorder,
     });
   }
-  const plane = node - numbers.nodeCount;
+  const plane = domain - numbers.domainCount;
   const topology = planeTopology(run, plane);
   const exitOf = exitOfPlane(run, plane);
   return new FabricProcess({

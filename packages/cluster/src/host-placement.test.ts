@@ -1,23 +1,24 @@
 // Where hosts get their processes, over random clusters and every number of hosts that they allow.
 
 import { RandomStream } from "@windtunnel/base";
+import { FABRIC_KINDS } from "@windtunnel/network-plane";
 import { describe, expect, test } from "vitest";
 import { placeOnHosts } from "./host-placement.ts";
 import { numberProcesses, type ProcessNumbers } from "./process-numbers.ts";
 
 const SEEDS = [1, Number(process.env["WINDTUNNEL_TEST_SEED"] ?? Date.now() % 1_000_000_007)];
 
-/** Clusters of up to 6 nodes of 8 GPUs and 9 planes, each with every number of hosts. */
+/** Clusters of up to 6 nodes of 8 GPUs, of every kind, each with every number of hosts. */
 function everyPlacement(seed: number): { numbers: ProcessNumbers; hostCount: number; where: string }[] {
   const random = new RandomStream(seed, "host placement");
-  return Array.from({ length: 25 }, () => {
-    const [nodes, gpusPerNode, planes] = [1 + random.below(6), 1 + random.below(8), 1 + random.below(9)];
-    const fabric = { kind: "multi-plane", nodesPerLeaf: 1, spinesPerPlane: 1 } as const;
-    const rest = { network: "infiniband", routing: "static" } as const;
-    const numbers = numberProcesses({ nodes, gpusPerNode, fabric: { ...fabric, ...rest } }, planes);
-    return Array.from({ length: nodes * gpusPerNode + planes }, (_, index) => {
+  return Array.from({ length: 40 }, (_, draw) => {
+    const kind = FABRIC_KINDS[draw % FABRIC_KINDS.length]!;
+    const [nodes, gpusPerNode] = [1 + random.below(6), 1 + random.below(8)];
+    const planes = kind === "nvlink-domain" ? 0 : 1 + random.below(gpusPerNode);
+    const numbers = numberProcesses({ kind, nodes, gpusPerNode, planes });
+    return Array.from({ length: nodes * gpusPerNode + numbers.planeCount }, (_, index) => {
       const hostCount = index + 1;
-      const where = `${nodes} nodes of ${gpusPerNode} GPUs, ${planes} planes, ${hostCount} hosts (WINDTUNNEL_TEST_SEED=${seed})`;
+      const where = `${kind}, ${nodes} nodes of ${gpusPerNode} GPUs, ${planes} NICs, ${hostCount} hosts (WINDTUNNEL_TEST_SEED=${seed})`;
       return { numbers, hostCount, where };
     });
   }).flat();
@@ -52,6 +53,8 @@ describe.each(SEEDS)("processes on hosts, seed %i", (seed) => {
       if (hostCount > numbers.nodeCount + numbers.planeCount) continue;
       const placement = placeOnHosts(numbers, hostCount);
       for (const rank of listOf(numbers.rankCount)) {
+        // A domain of all nodes sits with the first of them.
+        if (numbers.domainCount === 1 && numbers.nodeOfRank(rank) > 0) continue;
         const domain = numbers.nvlinkDomain(numbers.nodeOfRank(rank));
         expect(placement.hostOf(rank), `${where}: rank ${rank}`).toBe(placement.hostOf(domain));
       }
@@ -72,9 +75,7 @@ describe.each(SEEDS)("processes on hosts, seed %i", (seed) => {
 });
 
 test("more hosts than GPUs and planes are a bug of whoever did not check", () => {
-  const fabric = { kind: "multi-plane", nodesPerLeaf: 1, spinesPerPlane: 1 } as const;
-  const rest = { network: "infiniband", routing: "static" } as const;
-  const numbers = numberProcesses({ nodes: 1, gpusPerNode: 2, fabric: { ...fabric, ...rest } }, 1);
+  const numbers = numberProcesses({ kind: "multi-plane", nodes: 1, gpusPerNode: 2, planes: 1 });
   expect(() => placeOnHosts(numbers, 4)).toThrow("4 hosts");
   expect(() => placeOnHosts(numbers, 0)).toThrow("0 hosts");
 });

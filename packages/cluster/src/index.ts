@@ -1,7 +1,17 @@
+export {
+  type AllToAllResult,
+  checkAllToAll,
+  drawnChoices,
+  type PhaseResult,
+  runAllToAll,
+} from "./all-to-all.ts";
+export { type AllToAllOptions, withBenchmarkDefaults } from "./all-to-all-options.ts";
 export { firstDifferingEvent, readEventLogs } from "./event-log.ts";
 export { eventLogFile } from "./hosts/run-host-processes.ts";
+export type { LinkGroupLoad } from "./link-loads.ts";
 export { makeFolder } from "./make-folder.ts";
 export { type PreparedRun, prepareRun } from "./prepare-run.ts";
+export { readDataFile } from "./read-data-file.ts";
 export {
   type HostSummary,
   type LatencySummary,

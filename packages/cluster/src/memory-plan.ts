@@ -19,7 +19,7 @@ export interface MemoryNeed {
 export interface MemoryQuestion {
   readonly timed: ModelConfig;
   readonly precision: WeightPrecision;
-  /** Routed experts in each MoE layer of a GPU. */
+  /** Routed experts in each MoE layer of a GPU, every replica counted. */
   readonly expertsPerRank: number;
   /** Cached positions of the fullest rank, over all its requests. */
   readonly cachedPositions: number;

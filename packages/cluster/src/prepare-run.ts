@@ -3,23 +3,18 @@
 
 import path from "node:path";
 import { type Duration, inputError, microseconds } from "@windtunnel/base";
-import {
-  checkTokenLimit,
-  direct,
-  type DispatchPattern,
-  LOW_LATENCY_TOKEN_LIMIT,
-  lowLatency,
-} from "@windtunnel/expert";
+import { checkTokenLimit } from "@windtunnel/expert";
 import type { HardwareProfile, WeightPrecision } from "@windtunnel/gpu";
 import { checkPrompt, type ModelConfig, type WirePrecision } from "@windtunnel/model";
-import { createFatTreePlane, NETWORK_PROFILES, type NetworkProfile } from "@windtunnel/network-plane";
-import { type ExpertPlacement, placeExperts } from "@windtunnel/router";
+import type { NetworkProfile, TopologyDescription } from "@windtunnel/network-plane";
+import { divisionProblem, type ExpertPlacement, placeExperts, type Redundancy } from "@windtunnel/router";
 import {
   type DrawnRouting,
   drawRequests,
   fiveStage,
   layersWithoutMath,
   mapLayers,
+  popularitiesOf,
   type Schedule,
   sequential,
   spreadRequests,
@@ -28,18 +23,20 @@ import {
   type TimedLayer,
   type WorkloadRequest,
 } from "@windtunnel/serving";
+import { checkLinkOverrides, describeFabric } from "./fabric.ts";
 import { hardwareProfile } from "./hardware.ts";
 import { type HostPlacement, placeOnHosts } from "./host-placement.ts";
 import { checkMemory } from "./memory-plan.ts";
 import { type ExecutedSource, executedSource, namedModel, timedConfig } from "./models.ts";
+import { dispatchPattern } from "./patterns.ts";
 import { numberProcesses, type ProcessNumbers } from "./process-numbers.ts";
 import {
   checkHosts,
   checkTokens,
   type DrawnRouting as DrawnScenarioRouting,
+  gpuCount,
   hostCount,
   loadPrompts,
-  nearestName,
   type Scenario,
 } from "./scenario/index.ts";
 
@@ -60,6 +57,7 @@ export interface PreparedRun {
   readonly timedName: string;
   readonly layers: readonly TimedLayer[];
   readonly profile: HardwareProfile;
+  readonly fabric: TopologyDescription;
   readonly network: NetworkProfile;
   readonly weightPrecision: WeightPrecision;
   readonly wire: WirePrecision;
@@ -75,39 +73,40 @@ export interface PreparedRun {
   readonly maxPositions: number;
 }
 
-export function prepareRun(scenario: Scenario): PreparedRun {
+/** `sizes`: of the timed model, where they are not those of a named one; nothing is executed then. */
+export function prepareRun(scenario: Scenario, sizes?: ModelConfig): PreparedRun {
   const executed = scenario.math === "real" ? executedSource(scenario) : undefined;
-  const model = executed ?? namedModel(scenario);
+  const model = executed ?? (sizes === undefined ? namedModel(scenario) : { name: "sizes", config: sizes });
   const timed = timedConfig(scenario, model.config);
   const layers = executed === undefined ? layersWithoutMath(timed) : mapLayers(timed, executed.config);
   const profile = hardwareProfile(scenario.timing.gpu);
-  const planeCount = planesOf(scenario, profile);
-  checkHosts(scenario, planeCount);
-  const numbers = numberProcesses(scenario.cluster, planeCount);
-  const placement = placeExperts({
-    expertCount: timed.expertCount,
-    degree: checkedDegree(scenario, timed.expertCount, numbers.rankCount),
+  const fabric = describeFabric(scenario, profile);
+  const numbers = numberProcesses(fabric);
+  checkHosts(scenario, numbers.planeCount);
+  const routing = routingOf(scenario, timed);
+  const placement = placementOf(scenario, timed.expertCount, {
+    groupCount: routing?.shape.groupCount ?? model.config.groupCount,
+    loads: routing === undefined ? [new Float64Array(timed.expertCount).fill(1)] : popularitiesOf(routing),
   });
   const styles = {
-    prefill: styleOf(scenario.run.prefill),
-    decode: styleOf(scenario.run.decode),
+    prefill: styleOf(scenario, "prefill"),
+    decode: styleOf(scenario, "decode"),
   };
   const requests = requestsOf(scenario, model.config, numbers.rankCount);
-  const limited = styles.prefill.pattern === lowLatency;
-  const prefillTokensPerRank = limited ? LOW_LATENCY_TOKEN_LIMIT : PREFILL_TOKENS_PER_RANK;
+  const prefillTokensPerRank = styles.prefill.pattern.tokenLimit ?? PREFILL_TOKENS_PER_RANK;
   const wire = wireOf(scenario);
   const weightPrecision = wire.dispatch === "fp8" ? "fp8" : "bf16";
-  const routing = routingOf(scenario, timed);
   const run: PreparedRun = {
     scenario,
-    resolved: resolvedScenario(scenario, planeCount, routing),
+    resolved: resolvedScenario(scenario, fabric, routing),
     executed,
     routing,
     timed,
     timedName: scenario.timing.model === "executed" ? model.name : path.basename(scenario.timing.model),
     layers,
     profile,
-    network: NETWORK_PROFILES[scenario.cluster.fabric.network],
+    fabric,
+    network: fabric.network,
     weightPrecision,
     wire,
     numbers,
@@ -120,27 +119,21 @@ export function prepareRun(scenario: Scenario): PreparedRun {
     ...extremes(requests, numbers.rankCount, prefillTokensPerRank, scenario.run.phase),
   };
   checkSms(run);
-  checkOverrides(run);
+  checkLinkOverrides(run);
   checkExchangeSizes(run);
   if (!scenario.allowOversubscription) checkFit(run);
   return run;
 }
 
-/** Each plane hangs on a NIC of every node; further NICs stay unused. */
-function planesOf(scenario: Scenario, profile: HardwareProfile): number {
-  const { count } = profile.nics;
-  const planes = scenario.cluster.fabric.planes ?? count;
-  if (planes <= count) return planes;
-  throw inputError(`a node of ${profile.name} has ${count} NICs, too few for ${planes} planes`, {
-    path: "cluster.fabric.planes",
-    found: planes,
-    allowed: `1 to ${count}, or a hardware profile with more NICs`,
-  });
-}
-
-function resolvedScenario(scenario: Scenario, planes: number, drawn: DrawnRouting | undefined): Scenario {
+/** With what follows from the hardware profile: planes, and the nodes of a leaf that serves all NICs. */
+function resolvedScenario(
+  scenario: Scenario,
+  { kind, planes, nodesPerLeaf }: TopologyDescription,
+  drawn: DrawnRouting | undefined,
+): Scenario {
   const { cluster } = scenario;
-  const resolved = { ...scenario, cluster: { ...cluster, fabric: { ...cluster.fabric, planes } } };
+  const nics = kind === "nvlink-domain" ? {} : { planes, nodesPerLeaf };
+  const resolved = { ...scenario, cluster: { ...cluster, fabric: { ...cluster.fabric, ...nics } } };
   if (drawn === undefined) return resolved;
   const { draw, exponent, shape } = drawn;
   const { groupCount: groups, limitedGroupCount: limitedGroups } = shape;
@@ -184,31 +177,45 @@ function routingOf(scenario: Scenario, timed: ModelConfig): DrawnRouting | undef
   return { draw: drawn.draw, exponent: drawn.exponent ?? 1, shape, seed };
 }
 
-/** The degree divides GPUs and experts; the error names those that do. */
-function checkedDegree(scenario: Scenario, expertCount: number, gpus: number): number {
-  const degree = scenario.parallelism.expertParallel;
-  if (expertCount % degree === 0) return degree;
-  const degrees = Array.from({ length: gpus }, (_, index) => index + 1);
-  const possible = degrees.filter((each) => expertCount % each === 0 && gpus % each === 0);
-  throw inputError(
-    `${expertCount} experts do not divide by a degree of ${degree} (by default all GPUs are one unit)`,
-    {
-      path: "parallelism.expertParallel",
-      found: degree,
-      allowed: `${possible.join(", ")} on ${gpus} GPUs`,
-    },
-  );
+/** Expected loads are those of drawn routing, or all alike where a model's gate chooses. */
+function placementOf(
+  scenario: Scenario,
+  expertCount: number,
+  expected: Pick<Redundancy, "groupCount" | "loads">,
+): ExpertPlacement {
+  const { expertParallel: degree, redundantExperts: count } = scenario.parallelism;
+  checkDegree(scenario, expertCount);
+  const { gpusPerNode } = scenario.cluster;
+  const nodeCount = degree % gpusPerNode === 0 ? degree / gpusPerNode : 1;
+  return placeExperts({ expertCount, degree, redundancy: { count, nodeCount, ...expected } });
 }
 
-function styleOf(style: Scenario["run"]["prefill"] | Scenario["run"]["decode"]): StepStyle {
+/** All replicas divide by the degree; the error names degrees and numbers of redundant experts that fit. */
+function checkDegree(scenario: Scenario, expertCount: number): void {
+  const { expertParallel: degree, redundantExperts } = scenario.parallelism;
+  const problem = divisionProblem(expertCount, redundantExperts, degree);
+  if (problem === undefined) return;
+  const gpus = gpuCount(scenario);
+  const degrees = Array.from({ length: gpus }, (_, index) => index + 1);
+  const fitting = degrees.filter(
+    (each) => gpus % each === 0 && (expertCount + redundantExperts) % each === 0,
+  );
+  throw inputError(`${problem} (by default all GPUs are one unit)`, {
+    path: "parallelism.expertParallel",
+    found: degree,
+    allowed: `${fitting.join(", ")} on ${gpus} GPUs with ${redundantExperts} redundant experts`,
+  });
+}
+
+function styleOf({ run }: Scenario, kind: StepKind): StepStyle {
   const schedules: readonly Schedule[] = [sequential, fiveStage];
-  const patterns: readonly DispatchPattern[] = [direct, lowLatency];
+  const style = run[kind];
   const schedule = schedules.find(({ name }) => name === style.schedule);
-  const pattern = patterns.find(({ name }) => name === style.dispatch);
-  if (schedule === undefined || pattern === undefined) {
-    throw inputError(`${style.schedule} with ${style.dispatch} can't be run`, { path: "run" });
+  if (schedule === undefined) {
+    const allowed = schedules.map(({ name }) => name).join(", ");
+    throw inputError(`${style.schedule} can't be run`, { path: `run.${kind}.schedule`, allowed });
   }
-  return { schedule, pattern };
+  return { schedule, pattern: dispatchPattern(style.dispatch, run.communicationSms, `run.${kind}.dispatch`) };
 }
 
 function wireOf(scenario: Scenario): WirePrecision {
@@ -301,63 +308,19 @@ function checkSms({ styles, profile }: PreparedRun): void {
   }
 }
 
-/** Names of overridden links must be ones that the cluster has. */
-function checkOverrides(run: PreparedRun): void {
-  const { overrides } = run.scenario;
-  const named = Object.keys(overrides.links);
-  if (named.length === 0) return;
-  const cables = new Set(cableNames(run));
-  for (const name of named) {
-    if (cables.has(name)) continue;
-    const nearest = nearestName(name, [...cables]);
-    throw inputError(`overrides.links names "${name}", which this cluster does not have`, {
-      path: "overrides.links",
-      found: name,
-      allowed:
-        "cables, both directions at once, with a hyphen: " +
-        (nearest === undefined ? 'such as "plane 0 / node 0 - leaf 0"' : `for example "${nearest}"`),
-    });
-  }
-}
-
-function cableNames(run: PreparedRun): string[] {
-  const { numbers } = run;
-  const planes = Array.from({ length: numbers.planeCount }, (_, plane) => planeTopology(run, plane).links);
-  const nvlink = Array.from({ length: numbers.nodeCount }, (_, node) =>
-    Array.from({ length: numbers.gpusPerNode }, (_, gpu) => `node ${node} nvlink / gpu ${gpu}`),
-  );
-  return [...planes.flat().map(({ cable }) => cable), ...nvlink.flat()];
-}
-
-export function planeTopology(run: PreparedRun, plane: number): ReturnType<typeof createFatTreePlane> {
-  const { nodes, fabric } = run.scenario.cluster;
-  return createFatTreePlane({
-    plane,
-    nodes,
-    nodesPerLeaf: fabric.nodesPerLeaf,
-    spines: fabric.spinesPerPlane,
-    linkBytesPerSecond: run.profile.nics.bytesPerSecond,
-    network: run.network,
-    routing: fabric.routing,
-  });
-}
-
-/** Low-latency buffers are laid out for a fixed number of tokens. */
-function checkExchangeSizes(run: PreparedRun): void {
-  const { styles, requests, numbers } = run;
-  if (styles.decode.pattern === lowLatency && run.scenario.run.phase !== "prefill") {
+/** Some patterns' buffers are laid out for a fixed number of tokens. */
+function checkExchangeSizes({ styles, requests, numbers, scenario }: PreparedRun): void {
+  const { phase } = scenario.run;
+  if (phase !== "prefill") {
     const perRank = new Int32Array(numbers.rankCount);
     for (const { rank } of requests) perRank[rank]!++;
     const most = Math.max(0, ...perRank);
-    checkTokenLimit(
-      Math.ceil(most / styles.decode.schedule.microBatchCount),
-      LOW_LATENCY_TOKEN_LIMIT,
-      "low-latency",
-    );
+    const { pattern, schedule } = styles.decode;
+    checkTokenLimit(Math.ceil(most / schedule.microBatchCount), pattern);
   }
-  if (styles.prefill.pattern === lowLatency && run.scenario.run.phase !== "decode") {
+  if (phase !== "decode") {
     const longest = requests.reduce((most, { prompt }) => Math.max(most, prompt.length), 0);
-    checkTokenLimit(longest, LOW_LATENCY_TOKEN_LIMIT, "low-latency");
+    checkTokenLimit(longest, styles.prefill.pattern);
   }
 }
 

@@ -1,24 +1,24 @@
 // What the recording says of the run as a whole: the processes by name, and the links of each fabric.
 
-import { createNvlinkDomain } from "@windtunnel/gpu";
 import type { RecordedProcess, RecordingHeader } from "@windtunnel/trace";
-import { planeTopology, type PreparedRun } from "./prepare-run.ts";
+import { nvlinkTopology, planeName, planeTopology } from "./fabric.ts";
+import type { PreparedRun } from "./prepare-run.ts";
 
 export function recordingHeader(run: PreparedRun): RecordingHeader {
-  const { numbers, scenario, profile } = run;
+  const { numbers, scenario, profile, fabric } = run;
   const { gpusPerNode } = numbers;
   const gpus = Array.from({ length: numbers.rankCount }, (_, rank): RecordedProcess => {
     const node = numbers.nodeOfRank(rank);
     return { id: rank, kind: "gpu", name: `node ${node} · GPU ${rank % gpusPerNode}`, rank, node };
   });
-  const domains = Array.from({ length: numbers.nodeCount }, (_, node): RecordedProcess => {
-    const { links } = createNvlinkDomain(node, gpusPerNode, profile.nvlinkBytesPerSecond);
-    const names = links.map((link) => link.name);
-    return { id: numbers.nvlinkDomain(node), kind: "fabric", name: `node ${node} · NVLink`, links: names };
+  const domains = Array.from({ length: numbers.domainCount }, (_, domain): RecordedProcess => {
+    const names = nvlinkTopology(run, domain).links.map((link) => link.name);
+    const name = fabric.kind === "nvlink-domain" ? "NVLink" : `node ${domain} · NVLink`;
+    return { id: numbers.nvlinkDomain(domain), kind: "fabric", name, links: names };
   });
   const planes = Array.from({ length: numbers.planeCount }, (_, plane): RecordedProcess => {
     const names = planeTopology(run, plane).links.map((link) => link.name);
-    return { id: numbers.plane(plane), kind: "fabric", name: `plane ${plane}`, links: names };
+    return { id: numbers.plane(plane), kind: "fabric", name: planeName(run, plane), links: names };
   });
   const scheduler: RecordedProcess = { id: numbers.scheduler, kind: "scheduler", name: "scheduler" };
   return {

@@ -14,7 +14,7 @@ import {
   type WeightsLayout,
   weightsLayout,
 } from "@windtunnel/model";
-import { ownerOf } from "@windtunnel/router";
+import { expertsOfRank } from "@windtunnel/router";
 import { type ExecutedModel, rowBufferBytes } from "@windtunnel/serving";
 import { createSimdKernels, TensorMemory } from "@windtunnel/tensor";
 import type { ExecutedSource } from "./models.ts";
@@ -40,8 +40,8 @@ export function createTensorSpace(
 ): TensorSpace | undefined {
   if (run.executed === undefined || ranks.length === 0) return undefined;
   const { config } = run.executed;
-  const held = new Set(ranks.map((rank) => rank % run.placement.degree));
-  const holds = (_layer: number, expert: number): boolean => held.has(ownerOf(run.placement, expert));
+  const held = heldExperts(run, ranks);
+  const holds = (layer: number, expert: number): boolean => held[layer]!.has(expert);
   const draft = weightsLayout(config, holds, 0);
   const mine = new Set(ranks);
   let bytes = draft.byteLength + ranks.length * rowBufferBytes(config, run.maxRows);
@@ -53,6 +53,16 @@ export function createTensorSpace(
   bytes += threadCount * threadBytes(run);
   const memory = TensorMemory.create(bytes);
   return { memory: memory.memory, weights: weightsLayout(config, holds, memory.allocate(draft.byteLength)) };
+}
+
+/** By layer: an expert of which several ranks or one rank have replicas is held once. */
+function heldExperts(run: PreparedRun, ranks: readonly number[]): Set<number>[] {
+  const { placement } = run;
+  const unitRanks = [...new Set(ranks.map((rank) => rank % placement.degree))];
+  return Array.from(
+    { length: executedOf(run).config.layerCount },
+    (_, layer) => new Set(unitRanks.flatMap((unitRank) => expertsOfRank(placement, layer, unitRank))),
+  );
 }
 
 function executedOf(run: PreparedRun): ExecutedSource {

@@ -12,14 +12,14 @@ import {
 } from "@windtunnel/model";
 import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
 import { rowSize, type Tensor } from "@windtunnel/tensor";
-import { ROW_HEADER_BYTES } from "./pattern.ts";
+import { ROW_HEADER_BYTES } from "./row-message.ts";
 
 /** Where payloads get their bytes, whatever those held before. Absent: each gets fresh ones. */
 export interface PayloadSpace {
   readonly takeBytes?: (byteLength: number) => Uint8Array;
 }
 
-type RowContext = Pick<LayerContext, "kernels" | "arena"> & PayloadSpace;
+type RowContext = Pick<LayerContext, "config" | "kernels" | "arena"> & PayloadSpace;
 
 /** What arrives at an owner from one source. */
 export interface ArrivedRows {
@@ -83,7 +83,7 @@ interface Column {
   readonly bytesPerRow: number;
 }
 
-function columnsOf(wire: WireRows, size: number): Column[] {
+export function columnsOf(wire: WireRows, size: number): Column[] {
   if (wire.precision === "f32") return [{ data: bytesOf(wire.rows.data), bytesPerRow: 4 * size }];
   if (wire.precision === "bf16") return [{ data: bytesOf(wire.codes), bytesPerRow: 2 * size }];
   return [

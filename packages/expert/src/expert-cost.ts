@@ -1,20 +1,37 @@
-// What the timed model's experts and shared experts cost on a GPU.
+// What the timed model's experts and shared experts cost on a GPU. The kernels are those of the training trace: what
+// enters a product with FP8 weights is quantised, by the activation's kernel or by one of its own.
 
-import { type CostSequence, elementwise, matrixProduct, type WeightPrecision } from "@windtunnel/gpu";
+import {
+  ACTIVATION_BYTES,
+  type CostSequence,
+  matrixProduct,
+  memoryKernel,
+  type OperationCost,
+  quantization,
+  QUANTIZED_BYTES,
+  rowKernel,
+  type RowSpread,
+  type WeightPrecision,
+} from "@windtunnel/gpu";
 import type { ModelConfig } from "@windtunnel/model";
 
-/** Grouped SwiGLU over `rows` rows of a rank's experts, of which `activeExperts` got any. */
+/**
+ * Grouped SwiGLU over `rows` rows of a rank's experts, of which `activeExperts` got any. Rows arrive as the products
+ * read them. `spread`: "even" where each expert got the same number; "least" bounds both others from below and, like
+ * them, never falls with more rows or experts.
+ */
 export function expertsCost(
   config: ModelConfig,
   precision: WeightPrecision,
   rows: number,
   activeExperts: number,
+  spread: RowSpread = "uneven",
 ): CostSequence {
   const { hiddenSize, expertInnerSize } = config;
   return [
-    matrixProduct(rows, hiddenSize, 2 * expertInnerSize, precision, activeExperts),
-    elementwise(rows * 3 * expertInnerSize),
-    matrixProduct(rows, expertInnerSize, hiddenSize, precision, activeExperts),
+    matrixProduct(rows, hiddenSize, 2 * expertInnerSize, precision, activeExperts, spread),
+    swiglu(rows * expertInnerSize, precision),
+    matrixProduct(rows, expertInnerSize, hiddenSize, precision, activeExperts, spread),
   ];
 }
 
@@ -25,18 +42,28 @@ export function mlpCost(
   tokens: number,
   innerSize: number,
 ): CostSequence {
+  const { hiddenSize } = config;
   return [
-    matrixProduct(tokens, config.hiddenSize, 2 * innerSize, precision),
-    elementwise(tokens * 3 * innerSize),
-    matrixProduct(tokens, innerSize, config.hiddenSize, precision),
+    ...(precision === "fp8" ? [quantization(tokens * hiddenSize)] : []),
+    matrixProduct(tokens, hiddenSize, 2 * innerSize, precision),
+    swiglu(tokens * innerSize, precision),
+    matrixProduct(tokens, innerSize, hiddenSize, precision),
   ];
 }
 
-/** Norm, scores (BF16 weights) and choice. */
+/** Norm, scores (BF16 weights) and choice, in two kernels as in the training trace: groups, then experts. */
 export function gateCost(config: ModelConfig, tokens: number): CostSequence {
+  const { hiddenSize, expertCount } = config;
   return [
-    elementwise(tokens * 2 * config.hiddenSize),
-    matrixProduct(tokens, config.hiddenSize, config.expertCount, "bf16"),
-    elementwise(tokens * config.expertCount),
+    rowKernel(tokens, tokens * 2 * hiddenSize),
+    matrixProduct(tokens, hiddenSize, expertCount, "bf16"),
+    rowKernel(tokens, tokens * expertCount),
+    rowKernel(tokens, tokens * expertCount),
   ];
+}
+
+/** Gate and up are read, their product is written as the next matrix product reads it. */
+function swiglu(elements: number, precision: WeightPrecision): OperationCost {
+  const written = precision === "fp8" ? QUANTIZED_BYTES : ACTIVATION_BYTES;
+  return memoryKernel(elements * (2 * ACTIVATION_BYTES + written));
 }

@@ -10,7 +10,16 @@ import {
 import { layoutDispatch, placeExperts } from "@windtunnel/router";
 import { plainKernels, TensorMemory } from "@windtunnel/tensor";
 import { describe, expect, test } from "vitest";
-import { type ArrivedRows, combine, direct, lowLatency, packDispatch, runExperts } from "./index.ts";
+import {
+  type ArrivedRows,
+  combine,
+  normalCombineBytes,
+  normalDispatchBytes,
+  packDispatch,
+  rowMessageBytes,
+  rowReturnBytes,
+  runExperts,
+} from "./index.ts";
 
 const { config } = findPreset("v3-tiny");
 const memory = TensorMemory.create(64 * 1024 ** 2);
@@ -111,12 +120,28 @@ describe("dispatch and combine", () => {
   });
 });
 
-describe("patterns", () => {
-  const shape = { hiddenSize: 7168, wire: { dispatch: "fp8", combine: "bf16" }, expertsPerRank: 16 } as const;
+describe("messages", () => {
+  const choicesPerToken = 8;
+  const fp8 = {
+    hiddenSize: 7168,
+    wire: { dispatch: "fp8", combine: "bf16" },
+    expertsPerRank: 16,
+    choicesPerToken,
+  } as const;
+  const bf16 = { ...fp8, wire: { dispatch: "bf16", combine: "bf16" } } as const;
 
-  test.each([direct, lowLatency])("$name weighs DeepEP's messages and a count for each expert", (pattern) => {
-    expect(pattern.dispatchBytes(shape, 1) - pattern.dispatchBytes(shape, 0)).toBe(7408);
-    expect(pattern.combineBytes(shape, 1) - pattern.combineBytes(shape, 0)).toBe(14_336);
-    expect(pattern.dispatchBytes(shape, 0)).toBe(64);
+  test("of direct and low-latency weigh what DeepEP's do, and a count for each expert", () => {
+    // 16 of header, 7168 codes, 56 scales of 4; 2 * 7168 back.
+    expect(rowMessageBytes(fp8, 1) - rowMessageBytes(fp8, 0)).toBe(7408);
+    expect(rowMessageBytes(bf16, 1) - rowMessageBytes(bf16, 0)).toBe(14_352);
+    expect(rowReturnBytes(fp8, 1) - rowReturnBytes(fp8, 0)).toBe(14_336);
+    expect([rowMessageBytes(fp8, 0), rowReturnBytes(fp8, 0)]).toEqual([64, 64]);
+  });
+
+  test("of normal weigh a row, its source, experts and weights, rounded up to 16 bytes", () => {
+    // 7168 + 224 + 8 + 8 * 8 = 7464; 14336 + 8 + 64 = 14408; back 14336 + 8 + 4 * 8 = 14376.
+    expect(normalDispatchBytes(fp8)).toBe(7472);
+    expect(normalDispatchBytes(bf16)).toBe(14_416);
+    expect(normalCombineBytes(fp8)).toBe(14_384);
   });
 });

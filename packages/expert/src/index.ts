@@ -2,11 +2,41 @@ export { combine, EXPERT_PIECE_ROWS, runExperts } from "./combine-rows.ts";
 export { type ArrivedRows, packDispatch, type PayloadSpace } from "./dispatch-rows.ts";
 export { expertsCost, gateCost, mlpCost } from "./expert-cost.ts";
 export {
+  checkSteps,
   checkTokenLimit,
   type DispatchPattern,
   type ExchangeLoad,
   type ExchangeShape,
-  ROW_HEADER_BYTES,
+  type ExchangeSteps,
 } from "./pattern.ts";
-export { direct } from "./patterns/direct.ts";
+export { checkPattern, patternLoadError } from "./pattern-file.ts";
+export { createDirect } from "./patterns/direct.ts";
 export { LOW_LATENCY_TOKEN_LIMIT, lowLatency } from "./patterns/low-latency.ts";
+export { createNormal, normalCombineBytes, normalDispatchBytes } from "./patterns/normal.ts";
+export {
+  type Arrived,
+  type Beside,
+  type ExchangeMath,
+  type Kernel,
+  type Message,
+  type OutputBlock,
+  PARTS,
+  RankExchange,
+  type RankExchangeOptions,
+  type Receiving,
+  type Relay,
+  type RowBlock,
+  type Sending,
+} from "./rank-exchange.ts";
+export { ROW_HEADER_BYTES, rowMessageBytes, rowReturnBytes } from "./row-message.ts";
+export { combineTokens, packTokens, runExpertsOnTokens, sumTokens } from "./token-rows.ts";
+export {
+  choiceCount,
+  joinTokens,
+  type RankGroups,
+  sliceTokens,
+  splitByGroup,
+  type TokenPayload,
+  type TokenSet,
+} from "./token-set.ts";
+export { Unit } from "./unit.ts";

@@ -1,17 +1,21 @@
-// The interface of dispatch patterns: what a rank pair's exchange weighs, and what its kernels cost.
-// All numbers are of the timed model; what is executed rides along.
+// The interface of dispatch patterns. A pattern is a program for one exchange on one rank, in four steps that a schedule
+// calls in this order: rows leave, rows arrive, outputs leave, outputs arrive. It decides what travels where, over which
+// relays, and what its kernels cost; the exchange (`rank-exchange.ts`) carries it out. Bytes and kernels are of the timed
+// model; what is executed rides along. It knows no schedule and no layer.
 
-import { WorldError } from "@windtunnel/base";
-import { ACTIVATION_BYTES, type CostSequence, memoryKernel } from "@windtunnel/gpu";
-import { type WirePrecision, wireRowBytes } from "@windtunnel/model";
-import type { StreamName } from "@windtunnel/trace";
+import { inputError } from "@windtunnel/base";
+import type { CostSequence, Dependency } from "@windtunnel/gpu";
+import type { WirePrecision } from "@windtunnel/model";
+import type { Program } from "@windtunnel/virtual-time";
+import type { RankExchange } from "./rank-exchange.ts";
 
 export interface ExchangeShape {
   /** Hidden size of the timed model. */
   readonly hiddenSize: number;
   readonly wire: WirePrecision;
-  /** Experts on each rank. */
+  /** Physical experts on each rank. */
   readonly expertsPerRank: number;
+  readonly choicesPerToken: number;
 }
 
 /** What one rank sends or receives in one exchange. */
@@ -22,62 +26,66 @@ export interface ExchangeLoad {
 }
 
 export interface DispatchPattern {
-  readonly name: "direct" | "low-latency";
-  /** Where its kernels run. */
-  readonly stream: StreamName;
-  /** SMs that its kernels hold; null: all of them, for a short time. */
+  /** Shown in traces, summaries and errors. */
+  readonly name: string;
+  /**
+   * SMs that its kernels hold while they run; a schedule that overlaps takes them from computing kernels. Null: its
+   * kernels are short and take the whole GPU.
+   */
   readonly sms: number | null;
-  /** Bytes from one rank to another that get `rows` rows. */
-  dispatchBytes(shape: ExchangeShape, rows: number): number;
-  combineBytes(shape: ExchangeShape, rows: number): number;
-  dispatchSend(shape: ExchangeShape, load: ExchangeLoad): CostSequence;
-  dispatchReceive(shape: ExchangeShape, load: ExchangeLoad): CostSequence;
-  combineSend(shape: ExchangeShape, load: ExchangeLoad): CostSequence;
-  combineReceive(shape: ExchangeShape, load: ExchangeLoad): CostSequence;
+  /** Most tokens of a rank in one exchange; absent: any number. */
+  readonly tokenLimit?: number;
+  /** Opens one exchange on one rank. Called once for each layer and micro-batch. */
+  open(exchange: RankExchange): ExchangeSteps;
+  /**
+   * Kernels that run at least between having data and handing over the first message, and between the last arrival and
+   * what follows. They lengthen the windows in which hosts run apart; absent: nothing is promised.
+   */
+  readonly least?: {
+    readonly send: (phase: "dispatch" | "combine", shape: ExchangeShape, load: ExchangeLoad) => CostSequence;
+    readonly receive: (
+      phase: "dispatch" | "combine",
+      shape: ExchangeShape,
+      load: ExchangeLoad,
+    ) => CostSequence;
+  };
 }
 
-/** Source token index and padding, in front of each dispatched row (DeepEP's low-latency message). */
-export const ROW_HEADER_BYTES = 16;
-/** A count of rows for each expert of the target, also when it is zero. */
-const COUNT_BYTES = 4;
-
-function rowMessageBytes(shape: ExchangeShape, rows: number): number {
-  const row = ROW_HEADER_BYTES + wireRowBytes(shape.wire.dispatch, shape.hiddenSize);
-  return rows * row + COUNT_BYTES * shape.expertsPerRank;
+/** Each step may issue kernels, send, and wait; a wait blocks the rank's host program. */
+export interface ExchangeSteps {
+  /** `after`: the gate. */
+  sendDispatch(after: Dependency): Program;
+  /** Ends when every row for this rank's experts is kept; gives what the experts wait for. */
+  receiveDispatch(): Program<Dependency>;
+  /** `after`: the experts. */
+  sendCombine(after: Dependency): Program;
+  /** Ends when every output for this rank's tokens is accepted; gives what the residual waits for. */
+  receiveCombine(): Program<Dependency>;
 }
-
-function rowReturnBytes(shape: ExchangeShape, rows: number): number {
-  return rows * wireRowBytes(shape.wire.combine, shape.hiddenSize) + COUNT_BYTES * shape.expertsPerRank;
-}
-
-/**
- * Bytes and kernels of patterns that send a row for each token and expert, straight to the owner: the source reads its
- * tokens once and writes every row; the owner gathers rows by expert; outputs are copied out and summed at the source.
- */
-export const rowExchange: Omit<DispatchPattern, "name" | "stream" | "sms"> = {
-  dispatchBytes: rowMessageBytes,
-  combineBytes: rowReturnBytes,
-  dispatchSend: (shape, { tokens, rows }) => [
-    memoryKernel(tokens * shape.hiddenSize * ACTIVATION_BYTES + rowMessageBytes(shape, rows)),
-  ],
-  dispatchReceive: (shape, { rows }) => [memoryKernel(2 * rowMessageBytes(shape, rows))],
-  combineSend: (shape, { rows }) => [memoryKernel(2 * rowReturnBytes(shape, rows))],
-  combineReceive: (shape, { tokens, rows }) => [
-    memoryKernel(rowReturnBytes(shape, rows) + tokens * shape.hiddenSize * ACTIVATION_BYTES),
-  ],
-};
 
 /** Refuses micro-batches above a pattern's fixed buffers. */
-export function checkTokenLimit(tokens: number, limit: number, pattern: string): void {
-  if (tokens > limit) {
-    throw new WorldError(
-      "input",
-      `${pattern} takes at most ${limit} tokens per rank and exchange, not ${tokens}`,
-      {
-        found: tokens,
-        path: "run",
-        allowed: `at most ${limit} in a micro-batch: fewer requests per GPU, decode in five stages, or dispatch: direct`,
-      },
-    );
+export function checkTokenLimit(tokens: number, { name, tokenLimit }: DispatchPattern): void {
+  if (tokenLimit === undefined || tokens <= tokenLimit) return;
+  throw inputError(`${name} takes at most ${tokenLimit} tokens per rank and exchange, not ${tokens}`, {
+    found: tokens,
+    path: "run",
+    allowed: `at most ${tokenLimit} in a micro-batch: fewer requests per GPU, decode in five stages, or another pattern`,
+  });
+}
+
+export const STEPS = ["sendDispatch", "receiveDispatch", "sendCombine", "receiveCombine"] as const;
+
+/** Checks what a pattern's `open` gave. */
+export function checkSteps(steps: unknown, pattern: string, file?: string): ExchangeSteps {
+  for (const step of STEPS) {
+    const found = (steps as Record<string, unknown> | null | undefined)?.[step];
+    if (typeof found === "function") continue;
+    throw inputError(`pattern ${pattern}: open() gives no step ${step}`, {
+      ...(file === undefined ? {} : { file }),
+      path: step,
+      found: found === undefined ? "nothing" : typeof found,
+      allowed: `generator functions ${STEPS.join(", ")}`,
+    });
   }
+  return steps as ExchangeSteps;
 }

@@ -1,24 +1,54 @@
-// Roofline: how long an operation takes on a share of a GPU. Pure arithmetic over a hardware profile.
+// What an operation asks of a GPU, and how long a sequence of kernels takes on some of its SMs.
 
-import {
-  type Duration,
-  invariant,
-  microseconds,
-  picoseconds,
-  PICOSECONDS_PER_SECOND,
-} from "@windtunnel/base";
+import { type Duration, invariant, microseconds, picoseconds } from "@windtunnel/base";
+import { type ExchangeKernel, exchangeKernelTime } from "./exchange-costs.ts";
 import type { HardwareProfile } from "./hardware-profile.ts";
+import { kernelTime } from "./kernel-time.ts";
+
+/**
+ * How the rows of a grouped product are divided among its matrices: the same number for each; unevenly, as a gate
+ * chooses; or whichever way takes least, for a bound.
+ */
+export type RowSpread = "even" | "uneven" | "least";
+
+/** The kind of a kernel, and what its time depends on beside operations and bytes. */
+export type KernelShape =
+  /** [rows, inputs] by [inputs, outputs], each row with one of `matrices`. */
+  | {
+      readonly kind: "product";
+      readonly rows: number;
+      readonly inputs: number;
+      readonly outputs: number;
+      readonly matrices: number;
+      readonly spread: RowSpread;
+    }
+  /** Moves bytes as they are. */
+  | { readonly kind: "copy" }
+  /** Reads, computes next to nothing, writes. */
+  | { readonly kind: "stream" }
+  /** As `stream`, and reduces each row. */
+  | { readonly kind: "rows"; readonly rows: number }
+  /** Blocks of query rows over all requests, and the positions that each of them passes. */
+  | {
+      readonly kind: "absorbed-attention";
+      readonly queryBlocks: number;
+      readonly blockPositions: number;
+      readonly flopsPerBlockPosition: number;
+    }
+  /** Tiles of query rows over all requests and heads. */
+  | { readonly kind: "expanded-attention"; readonly tiles: number };
 
 /** What an operation asks of the GPU. */
 export interface OperationCost {
-  /** Which efficiency its arithmetic reaches. */
-  readonly kind: "gemm" | "attention";
+  readonly shape: KernelShape;
   readonly precision: "bf16" | "fp8";
   readonly flops: number;
   /** Read and written in HBM. */
   readonly bytes: number;
   /** Kernels that it launches: each has its overhead on the GPU and on the host. */
   readonly kernels: number;
+  /** Set on kernels of dispatch and combine; see `exchange-costs.ts`. */
+  readonly exchange?: ExchangeKernel;
 }
 
 /** Several kernels in a row, each bound by itself. */
@@ -39,13 +69,12 @@ export class CostModel {
   duration(costs: CostSequence, sms: number): Duration {
     const { profile } = this;
     invariant(sms > 0 && sms <= profile.sms, `${sms} of ${profile.sms} SMs`);
-    const share = sms / profile.sms;
     let total = 0;
     for (const cost of costs) {
-      const arithmetic = cost.flops / (profile.flops[cost.precision] * profile.efficiency[cost.kind]);
-      const traffic = cost.bytes / (profile.memoryBytesPerSecond * profile.efficiency.memory);
-      const busy = (Math.max(arithmetic, traffic) / share) * PICOSECONDS_PER_SECOND;
-      total += busy + cost.kernels * microseconds(profile.kernelOverheadUs);
+      total +=
+        cost.exchange === undefined
+          ? kernelTime({ cost, sms, profile })
+          : exchangeKernelTime(cost.exchange, cost, sms, profile);
     }
     return picoseconds(total / this.#speed);
   }

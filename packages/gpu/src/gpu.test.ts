@@ -8,12 +8,15 @@ import {
   CostModel,
   Gpu,
   HARDWARE_PROFILES,
+  HOPPER_EXCHANGE,
+  HOPPER_KERNELS,
   type HardwareProfile,
+  memoryKernel,
   parseHardwareProfile,
   Streams,
 } from "./index.ts";
 
-// Round numbers: 100 SMs, 1 TB/s and 100 TFLOPS reached in full, no overheads worth speaking of.
+// Round numbers: 100 SMs, and 1 TB/s that elementwise kernels reach in full.
 const profile: HardwareProfile = {
   name: "round",
   sms: 100,
@@ -22,29 +25,19 @@ const profile: HardwareProfile = {
   flops: { bf16: 1e14, fp8: 2e14 },
   nvlinkBytesPerSecond: 1e11,
   nics: { count: 1, bytesPerSecond: 1e10 },
-  efficiency: { memory: 1, gemm: 1, attention: 0.5 },
-  kernelOverheadUs: 1,
+  kernels: { ...HOPPER_KERNELS, overheadUs: 1, streaming: 1 },
   launchUs: 2,
+  exchange: HOPPER_EXCHANGE,
 };
 const place = { step: 0, layer: 0, microBatch: 0 };
 /** Reads a megabyte: 1 µs on the whole GPU, plus 1 µs for its kernel. */
-const megabyte: CostSequence = [{ kind: "gemm", precision: "bf16", flops: 0, bytes: 1e6, kernels: 1 }];
+const megabyte: CostSequence = [memoryKernel(1e6)];
 
-describe("the cost model", () => {
-  const model = new CostModel(profile);
-
-  test("takes the slower of arithmetic and traffic, scales with the share of SMs, and adds each kernel's overhead", () => {
-    const arithmetic = [{ kind: "attention", precision: "fp8", flops: 1e9, bytes: 1e6, kernels: 0 } as const];
-    expect(model.duration(arithmetic, 100)).toBe(10e6); // 1e9 / (2e14 * 0.5) = 10 µs, above 1 µs of traffic
-    expect(model.duration(megabyte, 100)).toBe(2e6);
-    expect(model.duration(megabyte, 50)).toBe(3e6);
-    expect(model.duration([...megabyte, ...megabyte], 100)).toBe(4e6);
-    expect(new CostModel(profile, 0.5).duration(megabyte, 100)).toBe(4e6);
-    expect(model.launchTime([...megabyte, ...megabyte])).toBe(4e6);
-  });
-
-  test("profiles of H800, H100, H200 and H20 are there, and a user's own is checked field by field", () => {
-    expect([...HARDWARE_PROFILES.keys()]).toEqual(["h800", "h100", "h200", "h20"]);
+describe("hardware profiles", () => {
+  test("of six GPUs are there, and a user's own is checked field by field", () => {
+    expect([...HARDWARE_PROFILES.keys()]).toEqual(["h800", "h100", "h200", "h20", "b200", "gb200"]);
+    // GB200 sits in an NVLink domain of a rack and has no NIC; 0.8 of 900 GB/s one way.
+    expect(HARDWARE_PROFILES.get("gb200")).toMatchObject({ nics: null, nvlinkBytesPerSecond: 0.8 * 900e9 });
     for (const [name, known] of HARDWARE_PROFILES) expect(parseHardwareProfile(known, name)).toEqual(known);
     const wrong = { ...profile, sms: "many", nvlink: 3 };
     expect(() => parseHardwareProfile(wrong, "mine.json")).toThrow(/mine\.json[\s\S]*sms[\s\S]*nvlink/);
@@ -70,7 +63,7 @@ describe("streams", () => {
     const streams = new Streams(100);
     streams.issue("communication", microseconds(10), 20, 0 as Instant, []);
     streams.issue("compute", microseconds(5), 80, 0 as Instant, []);
-    expect(() => streams.issue("copy", microseconds(1), 1, 0 as Instant, [])).toThrow(/101 SMs/);
+    expect(() => streams.issue("forward", microseconds(1), 1, 0 as Instant, [])).toThrow(/101 SMs/);
     streams.issue("compute", microseconds(1), 100, 10e6 as Instant, []);
   });
 });

@@ -48,6 +48,10 @@ export interface Operation {
   /** All of the GPU's, unless given. */
   readonly sms?: number;
   readonly dependsOn?: readonly Dependency[];
+  /** Part of a kernel that runs already: the host launches nothing. */
+  readonly resident?: true;
+  /** It runs at least so long, whatever it costs. */
+  readonly lasts?: Duration;
 }
 
 /** An issued operation: when it will be complete, and its span. */
@@ -62,6 +66,8 @@ export interface Sending {
   readonly place: Place;
   /** The operation that made the data. */
   readonly after: Completion;
+  /** When the data is handed over, where that is not the operation's end: a kernel may send while it runs. */
+  readonly at?: Instant;
   readonly parcels: readonly { readonly target: number; readonly bytes: number; readonly body: unknown }[];
 }
 
@@ -150,6 +156,11 @@ export class Gpu implements LogicalProcess {
     return this.#programs.waiting();
   }
 
+  /** The instant of the event that is handled. */
+  get now(): Instant {
+    return this.#context?.now ?? RUN_START;
+  }
+
   /** When all that was issued on a stream is complete. */
   freeAt(stream: StreamName): Instant {
     return this.#streams.freeAt(stream);
@@ -165,9 +176,12 @@ export class Gpu implements LogicalProcess {
       sms = this.costModel.profile.sms,
       dependsOn = [],
     } = operation;
-    this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(cost));
-    const duration = this.costModel.duration(cost, sms);
-    const { start, end, cause } = this.#streams.issue(stream, duration, sms, this.#launchedAt, dependsOn);
+    if (operation.resident !== true) {
+      this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(cost));
+    }
+    const launchedAt = operation.resident === true ? RUN_START : this.#launchedAt;
+    const duration = Math.max(this.costModel.duration(cost, sms), operation.lasts ?? 0) as Duration;
+    const { start, end, cause } = this.#streams.issue(stream, duration, sms, launchedAt, dependsOn);
     const { step, layer, microBatch } = place;
     const span = this.recorder.span({ name, stream, start, end, step, layer, microBatch, sms, cause });
     return { at: end, start, span, cause: { kind: "event", span } };
@@ -183,7 +197,7 @@ export class Gpu implements LogicalProcess {
     const context = this.#context;
     invariant(context !== undefined, "a GPU sends only while one of its events is handled");
     const { exchange, phase, place, after: made } = sending;
-    const sentAt = latest(made.at, context.now);
+    const sentAt = latest(sending.at ?? made.at, context.now);
     this.#checkPromise(sentAt, phase);
     const { step, layer, microBatch } = place;
     const header: ExchangeHeader = {
@@ -221,7 +235,7 @@ export class Gpu implements LogicalProcess {
     const { exchange, sources, what, stream = "compute", quiet } = receiving;
     const inbox = this.#inboxOf(exchange);
     inbox.expected = sources.length;
-    if (inbox.deliveries.length === inbox.expected && inbox.condition.fulfilledAt === undefined) {
+    if (inbox.deliveries.length >= inbox.expected && inbox.condition.fulfilledAt === undefined) {
       inbox.condition.fulfil(this.#context?.now ?? RUN_START);
     }
     const notBefore = this.#streams.freeAt(stream);
@@ -239,6 +253,16 @@ export class Gpu implements LogicalProcess {
     return { at, deliveries, cause: { kind: "message", rank: last?.source ?? this.rank } };
   }
 
+  /** Runs another program of this GPU beside the one that calls. */
+  beside(name: string, program: Program): void {
+    this.#programs.start(name, program);
+  }
+
+  /** The host has waited for something until `at` and launches nothing before. */
+  hostWaited(at: Instant): void {
+    this.#launchedAt = latest(this.#launchedAt, at);
+  }
+
   /** Waits for the scheduler's next plan; the host learns it and launches nothing before. */
   *plan(): Program<{ readonly plan: unknown; readonly dependency: Dependency }> {
     if (this.#plans.length === 0) {
@@ -251,7 +275,7 @@ export class Gpu implements LogicalProcess {
       });
     }
     const { body, at } = this.#plans.shift()!;
-    this.#launchedAt = latest(this.#launchedAt, at);
+    this.hostWaited(at);
     const cause: Cause = { kind: "plan" };
     return { plan: body, dependency: { at, cause } };
   }

@@ -1,9 +1,13 @@
-// What a GPU and its node can do, as data. Peaks are specifications; efficiencies and achievable rates are what kernels
-// reach. The built-in profiles take their numbers from the published table of GPUs (H800: SMs 132, 3.35 TB/s, 989 / 1,979
-// TFLOPS, NVLink about 160 GB/s achievable of 200 each way, NIC 40 to 46 GB/s effective of 50).
+// What a GPU and its node can do, as data. Peaks are specifications; what kernels reach of them is fitted to H800 and
+// the same for all. The built-in profiles take their numbers from the published table of GPUs (H800: SMs 132, 3.35 TB/s, 989 / 1,979
+// TFLOPS, NVLink about 160 GB/s achievable of 200 each way). Constants of kernels, of dispatch and combine and of NICs are
+// fitted by `npm run calibrate`.
 
 import { inputError } from "@windtunnel/base";
 import { z } from "zod";
+import constants from "./calibration/exchange-constants.json" with { type: "json" };
+import { type ExchangeRates, exchangeRatesSchema, HOPPER_EXCHANGE } from "./exchange-costs.ts";
+import { HOPPER_KERNELS, type KernelRates, kernelRatesSchema } from "./kernel-rates.ts";
 
 export interface HardwareProfile {
   readonly name: string;
@@ -12,14 +16,17 @@ export interface HardwareProfile {
   readonly memoryBytesPerSecond: number;
   readonly flops: { readonly bf16: number; readonly fp8: number };
   readonly nvlinkBytesPerSecond: number;
-  readonly nics: { readonly count: number; readonly bytesPerSecond: number };
-  readonly efficiency: { readonly memory: number; readonly gemm: number; readonly attention: number };
-  readonly kernelOverheadUs: number;
+  /** Of a node; null: none, all GPUs sit in one NVLink domain. */
+  readonly nics: { readonly count: number; readonly bytesPerSecond: number } | null;
+  /** What kernels reach of the peaks. */
+  readonly kernels: KernelRates;
   readonly launchUs: number;
+  /** Kernels of dispatch and combine. */
+  readonly exchange: ExchangeRates;
 }
 
-const positive = z.number().positive();
-const fraction = z.number().positive().max(1);
+const POSITIVE = "a number above 0, not infinite";
+const positive = z.number({ error: POSITIVE }).positive({ error: POSITIVE });
 
 export const hardwareProfileSchema: z.ZodType<HardwareProfile> = z.strictObject({
   name: z.string().min(1).describe("Shown in summaries and traces."),
@@ -32,27 +39,29 @@ export const hardwareProfileSchema: z.ZodType<HardwareProfile> = z.strictObject(
   nvlinkBytesPerSecond: positive.describe("Achievable NVLink bandwidth of a GPU, one way."),
   nics: z
     .strictObject({ count: z.int().positive().max(256), bytesPerSecond: positive })
-    .describe("NICs of a node, effective rate each."),
-  efficiency: z
-    .strictObject({ memory: fraction, gemm: fraction, attention: fraction })
-    .describe("Share of the bandwidth and of the peaks that kernels reach."),
-  kernelOverheadUs: positive.describe("Fixed time of a kernel on the GPU, in microseconds."),
+    .nullable()
+    .describe("NICs of a node, effective rate each; null: none."),
+  kernels: kernelRatesSchema.default(HOPPER_KERNELS),
   launchUs: positive.describe("Host time of a kernel launch, in microseconds."),
+  exchange: exchangeRatesSchema.default(HOPPER_EXCHANGE),
 });
+
+/** A ConnectX-7 of 400 Gb/s as the emulated fabric needs it, fitted to published all-to-alls on H800. */
+const NIC_BYTES_PER_SECOND = constants.exchanges.nicBytesPerSecond.value;
 
 const hopper = {
   sms: 132,
   flops: { bf16: 989e12, fp8: 1979e12 },
-  nics: { count: 8, bytesPerSecond: 41e9 },
-  // Decode GEMMs on H800 read their weights at about 0.8 of the specification; large ones reach about 0.68 of the FP8
-  // peak; the MLA decode core reaches 0.53 of the BF16 peak (292 µs for 128 requests of 4,096 positions).
-  efficiency: { memory: 0.8, gemm: 0.68, attention: 0.53 },
-  kernelOverheadUs: 4,
+  nics: { count: 8, bytesPerSecond: NIC_BYTES_PER_SECOND },
+  kernels: HOPPER_KERNELS,
   launchUs: 2.5,
+  exchange: HOPPER_EXCHANGE,
 };
 
 /** NVLink of 900 GB/s in both directions, at the 0.8 of its rate that kernels reach on H800. */
 const FULL_NVLINK = 360e9;
+/** 900 GB/s one way, at the same 0.8. SMs of B200 and GB200, and the memory of GB200, have no published source. */
+const BLACKWELL_NVLINK = 720e9;
 
 const profiles: readonly HardwareProfile[] = [
   {
@@ -84,7 +93,26 @@ const profiles: readonly HardwareProfile[] = [
     memoryBytesPerSecond: 4e12,
     flops: { bf16: 148e12, fp8: 296e12 },
     nvlinkBytesPerSecond: FULL_NVLINK,
-    nics: { count: 4, bytesPerSecond: 41e9 },
+    nics: { count: 4, bytesPerSecond: NIC_BYTES_PER_SECOND },
+  },
+  {
+    ...hopper,
+    name: "b200",
+    sms: 148,
+    memoryBytes: 192e9,
+    memoryBytesPerSecond: 8e12,
+    flops: { bf16: 2250e12, fp8: 4500e12 },
+    nvlinkBytesPerSecond: BLACKWELL_NVLINK,
+  },
+  {
+    ...hopper,
+    name: "gb200",
+    sms: 148,
+    memoryBytes: 192e9,
+    memoryBytesPerSecond: 8e12,
+    flops: { bf16: 2500e12, fp8: 5000e12 },
+    nvlinkBytesPerSecond: BLACKWELL_NVLINK,
+    nics: null,
   },
 ];
 
@@ -99,5 +127,18 @@ export function parseHardwareProfile(data: unknown, file: string): HardwareProfi
   const problems = result.error.issues.map(
     (issue) => `  ${issue.path.join(".") || "(top)"}: ${issue.message}`,
   );
-  throw inputError(`${file} is not a hardware profile:\n${problems.join("\n")}`, { file });
+  const [first] = result.error.issues;
+  throw inputError(`${file} is not a hardware profile:\n${problems.join("\n")}`, {
+    file,
+    path: first?.path.join(".") ?? "",
+    found: valueAt(data, first?.path ?? []),
+    allowed: first?.message ?? "",
+  });
+}
+
+function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
+  let at = data;
+  for (const key of path) at = (at as Record<PropertyKey, unknown> | undefined)?.[key];
+  // JSON, and so a message to another process, has no infinity.
+  return typeof at === "number" && !Number.isFinite(at) ? String(at) : (at ?? "nothing");
 }

@@ -49,6 +49,8 @@ interface Shape {
   readonly shards?: number;
   readonly file?: string;
   readonly withMtpLayer?: boolean;
+  /** Of FP8 weights: UE8M0 codes, or 32-bit floats. */
+  readonly withScaleCodes?: boolean;
 }
 
 const SHAPES: readonly Shape[] = [
@@ -103,6 +105,18 @@ const SHAPES: readonly Shape[] = [
     withMtpLayer: true,
   },
   {
+    what: "deepseek_v3, FP8 with UE8M0 scales, sizes beyond one block",
+    config: {
+      ...SMALL,
+      model_type: "deepseek_v3",
+      hidden_size: 136,
+      moe_intermediate_size: 131,
+      quantization_config: { quant_method: "fp8", fmt: "e4m3", scale_fmt: "ue8m0" },
+    },
+    dtype: "F8_E4M3",
+    withScaleCodes: true,
+  },
+  {
     what: "deepseek_v3, F16, tied embeddings, one group, no shared experts, no normalisation, any file name",
     config: {
       ...SMALL,
@@ -155,7 +169,7 @@ function drawTensors(shape: Shape, seed: number) {
   const values = new Map<string, Float32Array>();
   for (const { name, shape: size } of requiredTensors(config)) {
     if (shape.dtype === "F8_E4M3" && name.endsWith("proj.weight")) {
-      const quantised = drawE4M3(name, size as [number, number]);
+      const quantised = drawE4M3(name, size as [number, number], shape.withScaleCodes ?? false);
       stored.set(name, quantised.codes).set(`${name}_scale_inv`, quantised.scales);
       values.set(name, quantised.values);
       continue;
@@ -185,13 +199,15 @@ function storedAs(
   return dtype === "F16" ? storedF16(size, values) : storedBF16(size, values);
 }
 
-/** Random codes with random block scales; their values by the definition of E4M3. */
-function drawE4M3(name: string, [rows, columns]: [number, number]) {
+/** Random codes with random block scales; their values by the definitions of E4M3 and UE8M0. */
+function drawE4M3(name: string, [rows, columns]: [number, number], withScaleCodes: boolean) {
   const random = new RandomStream(1, name);
   const blocks = [Math.ceil(rows / 128), Math.ceil(columns / 128)] as const;
-  const scales = Float32Array.from(
-    { length: blocks[0] * blocks[1] },
-    () => (0.5 + random.uniform()) / (130 * Math.sqrt(columns)),
+  const blockCount = blocks[0] * blocks[1];
+  // 2^-11 and 2^-10, about 1 / (130 · √136) as below.
+  const scaleCodes = Uint8Array.from({ length: blockCount }, () => 127 - 10 - random.below(2));
+  const scales = Float32Array.from({ length: blockCount }, (_, block) =>
+    withScaleCodes ? 2 ** (scaleCodes[block]! - 127) : (0.5 + random.uniform()) / (130 * Math.sqrt(columns)),
   );
   const codes = new Uint8Array(rows * columns);
   const values = new Float32Array(rows * columns);
@@ -205,7 +221,9 @@ function drawE4M3(name: string, [rows, columns]: [number, number]) {
   }
   return {
     codes: { dtype: "F8_E4M3", shape: [rows, columns], bytes: codes },
-    scales: storedF32(blocks, scales),
+    scales: withScaleCodes
+      ? { dtype: "F8_E8M0", shape: [...blocks], bytes: scaleCodes }
+      : storedF32(blocks, scales),
     values,
   };
 }

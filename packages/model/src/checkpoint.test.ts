@@ -183,6 +183,14 @@ test("FP8 without its scales, or with scales of a wrong dtype or shape, is an in
   expect(refusal(() => openCheckpoint(without.folder)).message).toContain(scaleName);
   const dtype = folderOf(tensors({ [DOWN]: codes, [scaleName]: storedBF16([1, 1], new Float32Array(1)) }));
   expect(refusal(() => openCheckpoint(dtype.folder)).details.path).toBe(scaleName);
+  // Exponents alone are scales where the configuration says so.
+  const exponents = { dtype: "F8_E8M0", shape: [1, 1], bytes: Uint8Array.of(120) };
+  const format = folderOf(tensors({ [DOWN]: codes, [scaleName]: exponents }));
+  expect(refusal(() => openCheckpoint(format.folder)).details).toMatchObject({
+    path: scaleName,
+    found: "F8_E8M0",
+    allowed: "F32",
+  });
   const shape = folderOf(tensors({ [DOWN]: codes, [scaleName]: storedF32([1, 2], new Float32Array(2)) }));
   expect(refusal(() => openCheckpoint(shape.folder)).details).toMatchObject({
     path: scaleName,

@@ -5,9 +5,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { inputError, invariant } from "@windtunnel/base";
+import { dequantizeBlocks, type ScaleFormat } from "@windtunnel/tensor";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { isJsonObject } from "./config-fields.ts";
-import { decodeNumbers, firstNonFinite, WEIGHT_DTYPES, type WeightDtype } from "./number-decoding.ts";
+import { decodeNumbers, firstNonFinite, type NumberDtype } from "./number-decoding.ts";
 import { readEntryBytes, readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { type NamedShape, requiredTensors } from "./tensor-names.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -20,6 +21,13 @@ export interface Checkpoint {
 
 type Entries = ReadonlyMap<string, SafetensorsEntry>;
 
+const FP8 = "F8_E4M3";
+const WEIGHT_DTYPES: readonly string[] = ["F32", "BF16", "F16", FP8];
+/** How FP8 weights' scales are stored: a configuration with `scale_fmt: "ue8m0"` may have their exponents alone. */
+const SCALE_DTYPES: Readonly<Record<ScaleFormat, readonly string[]>> = {
+  f32: ["F32"],
+  ue8m0: ["F32", "F8_E8M0"],
+};
 /** Rows and columns of an FP8 weight that share a scale. */
 const SCALE_BLOCK = 128;
 const NAMES_IN_MESSAGE = 5;
@@ -41,7 +49,7 @@ export function openCheckpoint(directory: string): Checkpoint {
   const entries = findEntries(directory);
   const required = requiredTensors(config);
   refuseMissing(directory, required, entries);
-  for (const tensor of required) checkEntry(tensor, entries);
+  for (const tensor of required) checkEntry(tensor, entries, config.scaleFormat);
   const source: WeightSource = {
     description: `checkpoint ${directory}`,
     read(name, shape) {
@@ -141,7 +149,7 @@ function refuseMissing(directory: string, required: readonly NamedShape[], entri
   });
 }
 
-function checkEntry(tensor: NamedShape, entries: Entries): void {
+function checkEntry(tensor: NamedShape, entries: Entries, scaleFormat: ScaleFormat): void {
   const entry = entries.get(tensor.name)!;
   if (!WEIGHT_DTYPES.includes(entry.dtype)) {
     throw refuseEntry(entry, "dtype", entry.dtype, WEIGHT_DTYPES.join(", "));
@@ -154,7 +162,7 @@ function checkEntry(tensor: NamedShape, entries: Entries): void {
       `${shapeText(tensor.shape)}, as config.json has it`,
     );
   }
-  if (entry.dtype !== "F8_E4M3") return;
+  if (entry.dtype !== FP8) return;
   if (tensor.shape.length !== 2)
     throw refuseEntry(entry, "dtype", entry.dtype, "F32, BF16, F16 for a vector");
   const scaleName = scaleNameOf(tensor.name);
@@ -162,7 +170,10 @@ function checkEntry(tensor: NamedShape, entries: Entries): void {
   if (scales === undefined) {
     throw refuseEntry(entry, "dtype", entry.dtype, `F8_E4M3 only beside ${scaleName}, which is missing`);
   }
-  if (scales.dtype !== "F32") throw refuseEntry(scales, "dtype", scales.dtype, "F32");
+  const scaleDtypes = SCALE_DTYPES[scaleFormat];
+  if (!scaleDtypes.includes(scales.dtype)) {
+    throw refuseEntry(scales, "dtype", scales.dtype, scaleDtypes.join(", "));
+  }
   const scaleShape = tensor.shape.map((size) => Math.ceil(size / SCALE_BLOCK));
   if (!isSameShape(scales.shape, scaleShape)) {
     throw refuseEntry(
@@ -180,24 +191,24 @@ function scaleNameOf(name: string): string {
 }
 
 function readValues(entry: SafetensorsEntry, entries: Entries): Float32Array {
-  const values = decodeNumbers(entry.dtype as WeightDtype, readEntryBytes(entry));
-  refuseNonFinite(entry, values);
-  if (entry.dtype !== "F8_E4M3") return values;
-  const scaleEntry = entries.get(scaleNameOf(entry.name))!;
-  const scales = decodeNumbers("F32", readEntryBytes(scaleEntry));
-  refuseNonFinite(scaleEntry, scales);
-  applyBlockScales(values, scales, entry.shape[1]!);
+  const values = entry.dtype === FP8 ? readBlocks(entry, entries) : readNumbers(entry);
   refuseNonFinite(entry, values);
   return values;
 }
 
-function applyBlockScales(values: Float32Array, scales: Float32Array, columnCount: number): void {
-  const blocksInRow = Math.ceil(columnCount / SCALE_BLOCK);
-  for (let i = 0; i < values.length; i++) {
-    const row = Math.floor(i / columnCount);
-    const column = i - row * columnCount;
-    values[i]! *= scales[Math.floor(row / SCALE_BLOCK) * blocksInRow + Math.floor(column / SCALE_BLOCK)]!;
-  }
+/** FP8 weights: the codes' values times the scales of their blocks. */
+function readBlocks(entry: SafetensorsEntry, entries: Entries): Float32Array {
+  const scaleEntry = entries.get(scaleNameOf(entry.name))!;
+  const scales = readNumbers(scaleEntry);
+  refuseNonFinite(scaleEntry, scales);
+  const [rows, columns] = entry.shape;
+  const values = new Float32Array(rows! * columns!);
+  dequantizeBlocks(values, readEntryBytes(entry), scales, rows!, columns!, SCALE_BLOCK);
+  return values;
+}
+
+function readNumbers(entry: SafetensorsEntry): Float32Array {
+  return decodeNumbers(entry.dtype as NumberDtype, readEntryBytes(entry));
 }
 
 function refuseNonFinite(entry: SafetensorsEntry, values: Float32Array): void {

@@ -74,6 +74,14 @@ describe("config.json", () => {
     expect(limited).toMatchObject({ selection: "group-limited", groupCount: 4, limitedGroupCount: 2 });
   });
 
+  test("says whether the scales of its FP8 numbers are powers of two", () => {
+    const formatOf = (quantization: object | undefined): string =>
+      parseModelConfig({ ...V3_FILE, quantization_config: quantization }, FILE).scaleFormat;
+    expect(formatOf({ quant_method: "fp8", fmt: "e4m3", scale_fmt: "ue8m0" })).toBe("ue8m0");
+    expect(formatOf({ quant_method: "fp8", fmt: "e4m3" })).toBe("f32");
+    expect(formatOf(undefined)).toBe("f32");
+  });
+
   const refused: readonly (readonly [path: string, changes: Record<string, unknown>])[] = [
     ["model_type", { model_type: "qwen3_moe" }],
     ["model_type", { model_type: undefined }],
@@ -101,6 +109,7 @@ describe("config.json", () => {
     ["rope_scaling.factor", { rope_scaling: { type: "yarn", factor: 0.5 } }],
     ["rope_scaling.attention_factor", { rope_scaling: { type: "yarn", factor: 2, attention_factor: 1 } }],
     ["quantization_config.quant_method", { quantization_config: { quant_method: "gptq" } }],
+    ["quantization_config.scale_fmt", { quantization_config: { scale_fmt: "e5m2" } }],
     ["quantization_config.weight_block_size", { quantization_config: { weight_block_size: [64, 64] } }],
   ];
   test.each(refused)("is refused for %s: %o", (path, changes) => {

@@ -3,6 +3,7 @@
 // gate finds enough experts in its groups, rotated dimensions come in pairs), so that nobody below checks it again.
 
 import { inputError } from "@windtunnel/base";
+import type { ScaleFormat } from "@windtunnel/tensor";
 import { FieldReader, isJsonObject } from "./config-fields.ts";
 
 export type ModelFamily = "deepseek_v3" | "deepseek_v2";
@@ -61,6 +62,8 @@ export interface ModelConfig {
   readonly maxPositions: number;
   readonly epsilon: number;
   readonly tiedEmbeddings: boolean;
+  /** Of the scales of FP8 rows and FP8 weights: `scale_fmt` of the quantisation; "f32" where there is none. */
+  readonly scaleFormat: ScaleFormat;
   /** Multi-token-prediction layers behind the main ones; their weights are not loaded. */
   readonly mtpLayerCount: number;
 }
@@ -135,6 +138,7 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
   const fields = new FieldReader(json, file);
   const family = fields.oneOf("model_type", undefined, ["deepseek_v3", "deepseek_v2"]);
   refuseUnsupported(fields);
+  const scaleFormat = scaleFormatOf(fields);
   const defaults = DEFAULTS[family];
   const config: ModelConfig = {
     family,
@@ -167,6 +171,7 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
     ...rotary(fields, defaults.maxPositions),
     epsilon: fields.positive("rms_norm_eps", 1e-6),
     tiedEmbeddings: fields.boolean("tie_word_embeddings", false),
+    scaleFormat,
     mtpLayerCount: fields.integer("num_nextn_predict_layers", 0, 0),
   };
   checkConsistency(config, fields);
@@ -178,12 +183,18 @@ function refuseUnsupported(fields: FieldReader): void {
   if (fields.boolean("attention_bias", false)) throw fields.refuse("attention_bias", "false");
   if (!fields.boolean("rope_interleave", true)) throw fields.refuse("rope_interleave", "true");
   if (fields.integer("moe_layer_freq", 1, 1) !== 1) throw fields.refuse("moe_layer_freq", "1");
+}
+
+function scaleFormatOf(fields: FieldReader): ScaleFormat {
   const quantization = fields.nested("quantization_config");
-  if (quantization === undefined) return;
+  if (quantization === undefined) return "f32";
   quantization.oneOf("quant_method", "fp8", ["fp8"]);
   quantization.oneOf("fmt", "e4m3", ["e4m3"]);
   const block = quantization.raw("weight_block_size") ?? [128, 128];
   if (JSON.stringify(block) !== "[128,128]") throw quantization.refuse("weight_block_size", "[128, 128]");
+  return quantization.raw("scale_fmt") === undefined
+    ? "f32"
+    : quantization.oneOf("scale_fmt", undefined, ["ue8m0"]);
 }
 
 function groups(

@@ -1,13 +1,14 @@
-// Bytes of a checkpoint's tensor to 32-bit floats: F32, BF16, F16, and E4M3 (the byte's value alone; block scales are
-// applied by the checkpoint). Every value of these formats is a 32-bit float, so nothing is rounded. NaN and infinity
-// pass: whoever knows the tensor's name refuses them.
+// Bytes of a checkpoint's tensor to 32-bit floats: F32, BF16, F16, and E8M0 (powers of two, the scales of E4M3, whose
+// codes `dequantizeBlocks` decodes). Every value of these formats is a 32-bit float, so nothing is rounded. NaN and
+// infinity pass: whoever knows the tensor's name refuses them.
 
-export type WeightDtype = "F32" | "BF16" | "F16" | "F8_E4M3";
-export const WEIGHT_DTYPES: readonly string[] = ["F32", "BF16", "F16", "F8_E4M3"];
+import { decodeUE8M0 } from "@windtunnel/tensor";
+
+export type NumberDtype = "F32" | "BF16" | "F16" | "F8_E8M0";
 
 /** Decodes little-endian bytes; WebAssembly, and with it all of Windtunnel, is little-endian anyway. */
-export function decodeNumbers(dtype: WeightDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array {
-  if (dtype === "F8_E4M3") return decodeByTable(E4M3_VALUES.get(), bytes);
+export function decodeNumbers(dtype: NumberDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array {
+  if (dtype === "F8_E8M0") return Float32Array.from(bytes, decodeUE8M0);
   if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   return dtype === "BF16" ? decodeBF16(halves) : decodeByTable(F16_VALUES.get(), halves);
@@ -28,7 +29,7 @@ function decodeBF16(codes: Uint16Array): Float32Array {
   return values;
 }
 
-function decodeByTable(table: Float32Array, codes: Uint8Array | Uint16Array): Float32Array {
+function decodeByTable(table: Float32Array, codes: Uint16Array): Float32Array {
   const values = new Float32Array(codes.length);
   for (let i = 0; i < codes.length; i++) values[i] = table[codes[i]!]!;
   return values;
@@ -50,15 +51,6 @@ class LazyTable {
     return this.#values;
   }
 }
-
-/** 1 sign, 4 exponent (bias 7), 3 fraction bits; no infinity; 0x7F is NaN (mechanics §1.4). */
-const E4M3_VALUES = new LazyTable(256, (code) => {
-  const sign = code & 0x80 ? -1 : 1;
-  const exponent = (code >> 3) & 0xf;
-  const fraction = code & 0x7;
-  if (exponent === 0xf && fraction === 0x7) return Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -9 : sign * (1 + fraction / 8) * 2 ** (exponent - 7);
-});
 
 /** IEEE half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
 const F16_VALUES = new LazyTable(65_536, (code) => {

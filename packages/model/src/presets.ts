@@ -53,6 +53,7 @@ const DEEPSEEK_V3: ModelConfig = {
   maxPositions: 163_840,
   epsilon: 1e-6,
   tiedEmbeddings: false,
+  scaleFormat: "f32",
   mtpLayerCount: 1,
 };
 

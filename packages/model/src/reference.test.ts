@@ -1,5 +1,13 @@
 import { WorldError } from "@windtunnel/base";
-import { createSimdKernels, plainKernels, rowsOf, type Tensor, TensorMemory } from "@windtunnel/tensor";
+import {
+  createSimdKernels,
+  type Kernels,
+  plainKernels,
+  rowsOf,
+  type ScaleFormat,
+  type Tensor,
+  TensorMemory,
+} from "@windtunnel/tensor";
 import { describe, expect, test } from "vitest";
 import { attentionBatch, type AttentionSegment } from "./attention-batch.ts";
 import { decoderLayer } from "./decoder.ts";
@@ -11,8 +19,9 @@ import { loadReference, ReferenceModel, referenceScratchBytes } from "./referenc
 import { createRopeTables } from "./rotary.ts";
 import { embed } from "./vocabulary.ts";
 import { loadWeights, weightBytes } from "./weights.ts";
-import { roundAsOnWire, type WirePrecision, wireRowBytes } from "./wire.ts";
+import { quantizeForWire, roundAsOnWire, type WirePrecision, wireRowBytes } from "./wire.ts";
 
+const { fround } = Math;
 const { config } = findPreset("v3-tiny");
 const source = drawnWeights(5);
 const kernelsFor = () => plainKernels;
@@ -205,7 +214,11 @@ test("rows are rounded in tiles of 128 with their own scale on an FP8 wire", () 
   const x = memory.tensor([1, 130]);
   x.data.fill(1 / 3).set([448], 0);
   x.data.set([17, 0.1], 128);
-  roundAsOnWire({ kernels: plainKernels, arena: memory.arena(8192) }, "fp8", x);
+  roundAsOnWire(
+    { kernels: plainKernels, arena: memory.arena(8192), config: { scaleFormat: "f32" } },
+    "fp8",
+    x,
+  );
   // Scale 1 in the first tile: 1/3 → 0.34375. In the second, scale 17/448: 0.1 · 448/17 = 2.635 → 2.75.
   expect([...x.data.subarray(0, 2)]).toEqual([448, 0.34375]);
   expect(x.data[128]).toBeCloseTo(17, 5);
@@ -213,6 +226,47 @@ test("rows are rounded in tiles of 128 with their own scale on an FP8 wire", () 
   expect(wireRowBytes("fp8", 7168)).toBe(7168 + 56 * 4);
   expect(wireRowBytes("bf16", 7168)).toBe(14_336);
   expect(wireRowBytes("f32", 130)).toBe(520);
+});
+
+describe("rows on an FP8 wire", () => {
+  const memory = TensorMemory.create(65_536);
+  const arena = memory.arena(8192);
+  const x = memory.tensor([2, 4]);
+
+  test.each([
+    // Mechanics §1.4: 3 / 448, and the power of two above it. The second row lies below the floor of 1e-4.
+    ["f32", [fround(3 / 448), fround(fround(1e-4) / 448)], [72, -192, 448, 1]],
+    ["ue8m0", [2 ** -7, 2 ** -22], [64, -160, 384, 0.875]],
+  ] as const)(
+    "have the scales that the model's configuration names: %s",
+    (scaleFormat, scales, quotients) => {
+      const tile = [0.5, -1.25, 3, 0.007];
+      for (const kernels of [plainKernels, createSimdKernels(memory)]) {
+        x.data.set([...tile, 0, 1e-9, -1e-9, 0]);
+        arena.scope(() => {
+          const wire = quantizeForWire({ kernels, arena, config: { scaleFormat } }, "fp8", x);
+          expect(wire.precision === "fp8" && [...wire.scales]).toEqual(scales);
+        });
+        roundAsOnWire({ kernels, arena, config: { scaleFormat } }, "fp8", x);
+        expect([...x.data.subarray(0, 4)]).toEqual(quotients.map((quotient) => fround(quotient * scales[0])));
+      }
+    },
+  );
+
+  test("change the logits of a model with power-of-two scales, alike on plain and SIMD kernels", () => {
+    const wire: WirePrecision = { dispatch: "fp8", combine: "bf16" };
+    const logitsOf = (scaleFormat: ScaleFormat, kernels: (memory: TensorMemory) => Kernels): Float32Array =>
+      loadReference({
+        config: { ...config, scaleFormat },
+        source,
+        kernelsFor: kernels,
+        positionCount: 16,
+        wire,
+      }).generate([4, 5, 6], 1).firstLogits;
+    const rounded = logitsOf("ue8m0", kernelsFor);
+    expect(rounded).toEqual(logitsOf("ue8m0", createSimdKernels));
+    expect(rounded).not.toEqual(logitsOf("f32", kernelsFor));
+  });
 });
 
 describe("a prompt is refused:", () => {

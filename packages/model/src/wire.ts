@@ -3,6 +3,7 @@
 // its experts are.
 
 import { rowCount, rowSize, type Tensor } from "@windtunnel/tensor";
+import type { ModelConfig } from "./config.ts";
 import type { LayerContext } from "./layer-context.ts";
 
 export interface WirePrecision {
@@ -20,10 +21,13 @@ const TILE = 128;
 export type WireRows =
   | { readonly precision: "f32"; readonly rows: Tensor }
   | { readonly precision: "bf16"; readonly codes: Uint16Array }
-  /** codes [rows, size], scales [rows, ceil(size / 128)] */
+  /** codes [rows, size], scales [rows, ceil(size / 128)]: 32 bits each, in either format of the model's scales */
   | { readonly precision: "fp8"; readonly codes: Uint8Array; readonly scales: Float32Array };
 
-type WireContext = Pick<LayerContext, "kernels" | "arena">;
+interface WireContext extends Pick<LayerContext, "kernels" | "arena"> {
+  /** Whose scales FP8 rows get. */
+  readonly config: Pick<ModelConfig, "scaleFormat">;
+}
 
 /** Bytes of one row's payload, scales included. */
 export function wireRowBytes(precision: WirePrecision["dispatch"], size: number): number {
@@ -37,7 +41,7 @@ export function quantizeForWire(
   precision: WirePrecision["dispatch"],
   x: Tensor,
 ): WireRows {
-  const { kernels, arena } = context;
+  const { kernels, arena, config } = context;
   if (precision === "f32") return { precision, rows: x };
   if (precision === "bf16") {
     const codes = arena.halves(x.data.length);
@@ -46,7 +50,7 @@ export function quantizeForWire(
   }
   const codes = arena.bytes(x.data.length);
   const scales = arena.tensor([rowCount(x), Math.ceil(rowSize(x) / TILE)]).data;
-  kernels.quantizeE4M3(codes, scales, x);
+  kernels.quantizeE4M3(codes, scales, x, config.scaleFormat);
   return { precision, codes, scales };
 }
 

@@ -1,88 +1,66 @@
-// How far the makespans of `trains` and `fluid` lie apart on random traffic, of few flows and of many:
+// How far `trains` and `fluid` lie apart on random traffic, of few flows and of many, and on balanced all-to-alls:
 // node packages/network-plane/bench/compare-contention-models.ts
 // It prints what the package's README says of them. Seeded, so the numbers are the same everywhere.
 
-import { pow, RandomStream } from "@windtunnel/base";
-import { type ContentionModel, type Flow, type FlowFile, simulateFlows } from "../src/index.ts";
+import { type FlowFile, type FlowSimulation, simulateFlows } from "../src/index.ts";
+import { allToAll, drawFlowFile, type PlaneShape, TRAFFIC } from "../src/test-support/drawn-flows.ts";
 
-type Traffic = "uniform" | "heavy-tailed" | "incast";
+const FILES_OF_A_TRAFFIC = 60;
+const NODES = [4, 8, 16, 32, 64];
+const NODES_PER_LEAF = [2, 4, 8, 16, 32];
+const SPINES = [1, 2, 4, 8, 16, 32];
+/** Of each flow; the shortest all-to-alls take little more than their latency. */
+const BYTES = [100, 1000, 10_000, 100_000, 1_000_000];
 
-interface Survey {
-  readonly name: string;
-  readonly traffic: Traffic;
-  readonly cases: number;
-  readonly nodes: readonly number[];
-  readonly planes: readonly number[];
-  readonly flows: { readonly least: number; readonly most: number };
+interface Comparison {
+  /** Trains over fluid, from the first start to the last finish. */
+  readonly makespan: number;
+  /** Trains over fluid, from start to finish of each flow. */
+  readonly durations: readonly number[];
 }
 
-const SMALL = { cases: 120, nodes: [8, 16, 40], planes: [1, 2, 8] };
-const LARGE = { cases: 24, nodes: [40], planes: [8], flows: { least: 4000, most: 4000 } };
-const SURVEYS: readonly Survey[] = [
-  { ...SMALL, name: "few, uniform", traffic: "uniform", flows: { least: 10, most: 40 } },
-  { ...SMALL, name: "some, uniform", traffic: "uniform", flows: { least: 200, most: 800 } },
-  { ...SMALL, name: "some, heavy-tailed", traffic: "heavy-tailed", flows: { least: 200, most: 800 } },
-  { ...SMALL, name: "some, incast", traffic: "incast", flows: { least: 200, most: 800 } },
-  { ...LARGE, name: "4,000, uniform", traffic: "uniform" },
-  { ...LARGE, name: "4,000, heavy-tailed", traffic: "heavy-tailed" },
-  { ...LARGE, name: "4,000, incast", traffic: "incast" },
-];
+for (const traffic of TRAFFIC) {
+  const files = Array.from({ length: FILES_OF_A_TRAFFIC }, (_, seed) => drawFlowFile(traffic, seed));
+  print(traffic.name, files.map(comparisonOf));
+}
+print("all-to-alls", [...allToAlls()].map(comparisonOf));
 
-for (const survey of SURVEYS) {
-  const ratios = Array.from({ length: survey.cases }, (_, seed) => ratioOf(randomFile(survey, seed)));
-  ratios.sort((a, b) => a - b);
-  const [least, median, most] = [0, survey.cases >> 1, survey.cases - 1].map((at) => ratios[at]!.toFixed(4));
-  const far = ratios.filter((ratio) => Math.abs(ratio - 1) > 0.05).length;
+function* allToAlls(): Generator<FlowFile> {
+  for (const nodes of NODES) {
+    for (const nodesPerLeaf of NODES_PER_LEAF.filter((count) => count <= nodes)) {
+      for (const spinesPerPlane of SPINES.filter((count) => count <= nodesPerLeaf)) {
+        const shape: PlaneShape = { nodes, planes: 1, nodesPerLeaf, spinesPerPlane };
+        for (const bytes of BYTES) yield allToAll(shape, bytes);
+      }
+    }
+  }
+}
+
+function comparisonOf(file: FlowFile): Comparison {
+  const { flows } = file;
+  const [trains, fluid] = [simulateFlows(file, "trains"), simulateFlows(file, "fluid")];
+  const durations = flows.map(
+    ({ startNs }, flow) => (trains.flows[flow]!.finishNs - startNs) / (fluid.flows[flow]!.finishNs - startNs),
+  );
+  return { makespan: makespanOf(file, trains) / makespanOf(file, fluid), durations };
+}
+
+function makespanOf(file: FlowFile, { flows }: FlowSimulation): number {
+  const first = file.flows.reduce((earliest, { startNs }) => Math.min(earliest, startNs), Infinity);
+  return flows.reduce((latest, { finishNs }) => Math.max(latest, finishNs), 0) - first;
+}
+
+function print(name: string, comparisons: readonly Comparison[]): void {
+  const makespans = comparisons.map(({ makespan }) => makespan).toSorted((a, b) => a - b);
+  const durations = comparisons.flatMap((comparison) => comparison.durations).toSorted((a, b) => a - b);
+  const far = makespans.filter((ratio) => Math.abs(ratio - 1) > 0.05).length;
   console.log(
-    `${survey.name.padEnd(20)} trains / fluid: ${least} to ${most}, median ${median}; ` +
-      `beyond 5 %: ${far} of ${survey.cases}`,
+    `${name.padEnd(20)} trains / fluid: makespans ${at(makespans, 0)} to ${at(makespans, 1)}, ` +
+      `beyond 5 %: ${far} of ${makespans.length}; flows ${at(durations, 0.05)} to ${at(durations, 0.95)} ` +
+      `(all but a tenth), median ${at(durations, 0.5)}`,
   );
 }
 
-function ratioOf(file: FlowFile): number {
-  const makespan = (model: ContentionModel): number =>
-    simulateFlows(file, model).flows.reduce((latest, { finishNs }) => Math.max(latest, finishNs), 0);
-  return makespan("trains") / makespan("fluid");
-}
-
-function randomFile(
-  { name, traffic, nodes: nodeCounts, planes: planeCounts, flows }: Survey,
-  seed: number,
-): FlowFile {
-  const random = new RandomStream(seed, name);
-  const oneOf = (values: readonly number[]): number => values[random.below(values.length)]!;
-  const [nodes, planes] = [oneOf(nodeCounts), oneOf(planeCounts)];
-  const fabric = {
-    nodes,
-    gpusPerNode: planes,
-    planes,
-    nodesPerLeaf: oneOf([4, 8]),
-    spinesPerPlane: oneOf([2, 4, 8]),
-    linkGBps: 50,
-    linkLatencyNs: 500,
-    routing: "static",
-  } as const;
-  const count = flows.least + random.below(flows.most - flows.least + 1);
-  return {
-    fabric,
-    flows: Array.from({ length: count }, () => randomFlow(traffic, { nodes, planes }, random)),
-  };
-}
-
-/** Up to a megabyte, or a kilobyte to ten megabytes with a long tail; a third of an incast goes to node 0. */
-function randomFlow(
-  traffic: Traffic,
-  { nodes, planes }: { readonly nodes: number; readonly planes: number },
-  random: RandomStream,
-): Flow {
-  const [plane, source] = [random.below(planes), random.below(nodes)];
-  const other = (source + 1 + random.below(nodes - 1)) % nodes;
-  const target = traffic === "incast" && source !== 0 && random.below(3) === 0 ? 0 : other;
-  const share = random.uniform();
-  return {
-    from: source * planes + plane,
-    to: target * planes + plane,
-    bytes: Math.ceil(traffic === "heavy-tailed" ? 1000 * pow(10_000, share * share) : 1_000_000 * share) + 1,
-    startNs: random.below(50_000),
-  };
+function at(sorted: readonly number[], fraction: number): string {
+  return sorted[Math.round(fraction * (sorted.length - 1))]!.toFixed(4);
 }

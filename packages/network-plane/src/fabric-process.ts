@@ -12,7 +12,14 @@ import type { Topology } from "./topology.ts";
 export interface Exit {
   readonly process: number;
   /** Set when the process is another fabric, which takes the parcel in at one port and gives it out at the other. */
-  readonly onward?: { readonly entryPort: number; readonly exitPort: number };
+  readonly onward?: {
+    readonly entryPort: number;
+    readonly exitPort: number;
+    /** Handed over when its head leaves, its tail still coming; otherwise when its tail leaves. */
+    readonly headFirst?: true;
+  };
+  /** From the last link's end to there, where it is not the fabric's end latency. */
+  readonly latency?: Duration;
 }
 
 export interface FabricProcessOptions {
@@ -30,6 +37,8 @@ export interface Handover {
   readonly delivery: Delivery;
   readonly entryPort: number;
   readonly exitPort: number;
+  /** When its tail is there, if that is later than the handover. */
+  readonly tailAt?: Instant;
 }
 
 interface Moving {
@@ -91,13 +100,13 @@ export class FabricProcess implements LogicalProcess {
     }
   }
 
-  #takeHandover({ delivery, entryPort, exitPort }: Handover, context: ProcessContext): void {
+  #takeHandover({ delivery, entryPort, exitPort, tailAt }: Handover, context: ProcessContext): void {
     const { exchange, source, sentAt, header, target, bytes, body } = delivery;
     const moving = {
       parcel: { target, exitPort, bytes, body },
       shipment: { exchange, source, sentAt, header },
     };
-    const slot = this.#takeSlot(moving, entryPort, exitPort, context.now);
+    const slot = this.#takeSlot(moving, entryPort, exitPort, tailAt ?? context.now);
     this.#queued[slot] = delivery.queued;
     this.#transfer[slot] = delivery.transfer;
     this.#limitingQueue[slot] = delivery.limitingQueue;
@@ -126,7 +135,7 @@ export class FabricProcess implements LogicalProcess {
       this.#tailAt[slot] = end + latency;
       context.sendSelf((start + latency) as Instant, FABRIC_EVENTS.hop, slot);
     } else {
-      this.#deliver(slot, (end + latency) as Instant, context);
+      this.#deliver(slot, (start + latency) as Instant, (end + latency) as Instant, context);
     }
   }
 
@@ -143,7 +152,7 @@ export class FabricProcess implements LogicalProcess {
     if (slowest) this.#transfer[slot] = transfer;
   }
 
-  #deliver(slot: number, leftAt: Instant, context: ProcessContext): void {
+  #deliver(slot: number, headLeftAt: Instant, leftAt: Instant, context: ProcessContext): void {
     const { parcel, shipment } = this.#moving[slot]!;
     const delivery: Delivery = {
       exchange: shipment.exchange,
@@ -162,25 +171,33 @@ export class FabricProcess implements LogicalProcess {
     this.#moving[slot] = undefined;
     this.#free.push(slot);
     const exit = this.#options.exitOf(parcel.target, parcel.exitPort);
-    const time = after(leftAt, this.#options.endLatency);
-    const common = { target: exit.process, sentAt: context.now, time, size: parcel.bytes };
-    if (exit.onward === undefined) {
+    const { process: target, onward, latency = this.#options.endLatency } = exit;
+    const time = after(leftAt, latency);
+    const common = { target, sentAt: context.now, time, size: parcel.bytes };
+    if (onward === undefined) {
       context.send({ ...common, kind: FABRIC_EVENTS.delivery, body: delivery });
-    } else {
-      const body: Handover = { delivery, ...exit.onward };
+      return;
+    }
+    const { entryPort, exitPort, headFirst } = onward;
+    if (headFirst === undefined) {
+      const body: Handover = { delivery, entryPort, exitPort };
       context.send({ ...common, kind: FABRIC_EVENTS.handover, body });
+    } else {
+      const body: Handover = { delivery, entryPort, exitPort, tailAt: time };
+      context.send({ ...common, time: after(headLeftAt, latency), kind: FABRIC_EVENTS.handover, body });
     }
   }
 
-  #takeSlot(moving: Moving, entryPort: number, exitPort: number, now: Instant): number {
-    this.#bytes += moving.parcel.bytes;
+  #takeSlot(moving: Moving, entryPort: number, exitPort: number, tailAt: Instant): number {
+    const { topology } = this.#options;
+    if (topology.carries?.(entryPort, exitPort) ?? true) this.#bytes += moving.parcel.bytes;
     const slot = this.#free.pop() ?? this.#moving.length;
     if (slot === this.#hop.length) this.#grow();
     this.#moving[slot] = moving;
     const flow = flowOf(moving.shipment.source, moving.parcel.target);
-    this.#path[slot] = this.#options.topology.pathOf(entryPort, exitPort, flow);
+    this.#path[slot] = topology.pathOf(entryPort, exitPort, flow);
     this.#hop[slot] = 0;
-    this.#tailAt[slot] = now;
+    this.#tailAt[slot] = tailAt;
     return slot;
   }
 

@@ -39,6 +39,7 @@ describe("a flow file", () => {
       { fabric: FABRIC, flows: [bare, bare, { ...bare, startNs: 0.5 }] },
       { fabric: FABRIC, flows: [] },
       { fabric: { ...FABRIC, nodesPerLeaf: 4, spinesPerPlane: 0 }, flows: [FLOW] },
+      { fabric: { ...FABRIC, routing: "adaptive" }, flows: [FLOW] },
     ]) {
       expect(checkFlowFile(value, "flows.json")).toEqual(value);
     }
@@ -75,7 +76,11 @@ describe("a flow file", () => {
       withFabric({ linkLatencyNs: 0 }),
       "fabric.linkLatencyNs: found 0; allowed: nanoseconds",
     ],
-    ["another routing", withFabric({ routing: "ecmp" }), 'fabric.routing: found "ecmp"; allowed: static'],
+    [
+      "another routing",
+      withFabric({ routing: "spray" }),
+      'fabric.routing: found "spray"; allowed: static, ecmp, adaptive',
+    ],
     [
       "leaves without an uplink",
       withFabric({ spinesPerPlane: 0 }),

@@ -4,6 +4,7 @@
 
 import { inputError, type WorldError } from "@windtunnel/base";
 import { z } from "zod";
+import type { Routing } from "./topology.ts";
 
 /** Ranks are node × gpusPerNode + plane. */
 export interface FlowFabric {
@@ -16,7 +17,8 @@ export interface FlowFabric {
   readonly linkGBps: number;
   /** Of each link, with the switch behind it. */
   readonly linkLatencyNs: number;
-  readonly routing: "static";
+  /** `adaptive` is for `trains` alone. */
+  readonly routing: Routing;
 }
 
 export interface Flow {
@@ -41,6 +43,7 @@ export interface FlowFile {
 const MOST_LINKS_OF_A_PLANE = 2_000_000;
 const MOST_PROBLEMS_SHOWN = 8;
 const PICOSECOND_IN_NS = 0.001;
+const ROUTINGS: readonly Routing[] = ["static", "ecmp", "adaptive"];
 
 function whole(least: number): z.ZodNumber {
   const error = `a whole number of at least ${least}`;
@@ -59,7 +62,7 @@ const fabricShape = {
   spinesPerPlane: whole(0),
   linkGBps: atLeast(1e-6, "1e9 bytes per second, above 0 (at least 0.000001)"),
   linkLatencyNs: atLeast(PICOSECOND_IN_NS, "nanoseconds, above 0 (at least 0.001)"),
-  routing: z.enum(["static"], { error: "static" }),
+  routing: z.enum(ROUTINGS, { error: ROUTINGS.join(", ") }),
 };
 
 const flowShape = {

@@ -1,118 +1,160 @@
-// The contention model `trains` for flows: each flow is one parcel through the event-driven `FabricProcess`, whole,
-// hop by hop, first in, first out. It adds nothing to that process but the ends that send and receive.
-//
-// The ends: a logical process needs a latency above zero to any other, so each end takes 1 ps, and 2 ps are taken
-// off again when a flow is through. What is reported starts at the first link and ends after the last one.
-//
-// Flows of one source that start together are unordered in the file. They leave in the order of
-// (target - source) modulo nodes, then of the file: an all-to-all is then the usual staggered one, in which every
-// target hears from one source at a time. In the file's order all would send to node 0 first, and with whole
-// parcels in first-in-first-out queues an all-to-all would take up to twice as long.
+// The contention model `trains`: a flow leaves in trains, which move event by event, hop by hop. A train enters a link
+// when its head is there and the link is free, first in, first out; its head goes on at once, its tail when it may
+// (cut-through, as in `FabricProcess`). A source sends the trains of its flows in turn, and a flow its next train when
+// the one before is at its target: that is all the congestion control there is, and it shares links nearly fairly.
+// Latency passes before a flow's first train starts, that of its whole path, as in `fluid`. Paid hop by hop it would
+// cost a sender, who is busy with one train at a time, the difference between near and far targets once more.
+// Invariant: every link carries the bytes of its flows; a flow ends when the tail of its last train is there.
 
-import { after, type Duration, type Instant, nanoseconds, NEVER, RUN_START } from "@windtunnel/base";
-import { noRecorder } from "@windtunnel/trace";
 import {
-  type ClassGraph,
+  after,
+  checkedInstant,
+  type Instant,
+  nanoseconds,
+  NEVER,
+  PICOSECONDS_PER_NANOSECOND,
+  RUN_START,
+} from "@windtunnel/base";
+import {
   EventLoop,
   type LogicalProcess,
   type ProcessContext,
   type ProcessEvent,
 } from "@windtunnel/virtual-time";
-import { FabricProcess } from "./fabric-process.ts";
-import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "./parcels.ts";
+import { sendingOrder, trainBytes, trainCounts } from "./flow-cutting.ts";
+import { FlowTurns } from "./flow-turns.ts";
+import { LinkTable } from "./links.ts";
 import type { PlaneFlow, PlaneFlows, PlaneOutcome } from "./plane-flows.ts";
+import type { Topology } from "./topology.ts";
 
-/** One picosecond, the least that virtual time knows. */
-export const FLOW_END_LATENCY: Duration = 1 as Duration;
+const PLANE = 0;
 
-const ENDS = 0;
-const PLANE = 1;
-const CLASSES: ClassGraph = {
-  names: ["ends", "plane"],
-  latency: [
-    [undefined, FLOW_END_LATENCY],
-    [FLOW_END_LATENCY, undefined],
-  ],
-};
+/** Event kinds, which order the events of an instant: a source chooses when all that happens then is known. */
+const EVENTS = {
+  /** The head of a flow's train is at its next link. */
+  hop: 1,
+  /** Flows have waited for the latency of their paths. */
+  begin: 2,
+  /** A flow's train is at its target. */
+  through: 3,
+  /** A source's link may take its next train. */
+  free: 4,
+} as const;
 
 /** The flows of one plane, through one logical process. Throws "time-exhausted" beyond 2^53 ps. */
 export function runTrains({ topology, nodes, flows }: PlaneFlows): PlaneOutcome {
-  const ends = new FlowEnds(flows, nodes);
-  const plane = new FabricProcess({
-    process: PLANE,
+  const order = sendingOrder(flows, nodes);
+  const plane = new FlowTrains(
     topology,
-    endLatency: FLOW_END_LATENCY,
-    exitOf: () => ({ process: ENDS }),
-    recorder: noRecorder,
+    order.map((index) => flows[index]!),
+  );
+  const loop = new EventLoop({
+    processes: new Map([[PLANE, plane]]),
+    classes: { names: ["plane"], latency: [[undefined]] },
+    classOf: () => PLANE,
   });
-  const processes = new Map<number, LogicalProcess>([
-    [ENDS, ends],
-    [PLANE, plane],
-  ]);
-  const loop = new EventLoop({ processes, classes: CLASSES, classOf: (process) => process });
   loop.start();
-  loop.advance([NEVER, NEVER]);
-  return { finishNs: ends.finishNs, linkBytes: plane.links.bytes };
+  loop.advance([NEVER]);
+  const finishNs = new Float64Array(flows.length);
+  for (const [place, index] of order.entries()) finishNs[index] = plane.finishNs[place]!;
+  return { finishNs, linkBytes: plane.links.bytes };
 }
 
-/** All sources and targets of a plane: hands the flows over at their starts, and notes when they are through. */
-class FlowEnds implements LogicalProcess {
+class FlowTrains implements LogicalProcess {
+  readonly links: LinkTable;
   readonly finishNs: Float64Array;
+  readonly #reroute: Topology["reroute"];
+  /** In the order in which a source sends them. */
   readonly #flows: readonly PlaneFlow[];
-  readonly #nodes: number;
+  readonly #trainCounts: Int32Array;
+  readonly #sentCounts: Int32Array;
+  readonly #turns: FlowTurns;
+  /** The flows that begin at an instant. */
+  readonly #beginning = new Map<Instant, number[]>();
+  /** Whether a link that flows enter first is in use. */
+  readonly #isSending: Uint8Array;
+  /** Each flow has one train on its way at most: its path, hop, bytes, and when its tail left the hop before. */
+  readonly #path: (readonly number[])[] = [];
+  readonly #hop: Uint8Array;
+  readonly #bytes: Float64Array;
+  readonly #tailAt: Float64Array;
 
-  constructor(flows: readonly PlaneFlow[], nodes: number) {
-    this.#flows = flows;
-    this.#nodes = nodes;
+  constructor({ links, reroute }: Topology, flows: readonly PlaneFlow[]) {
+    this.links = new LinkTable(links);
     this.finishNs = new Float64Array(flows.length).fill(Number.NaN);
-  }
-
-  /** One shipment for all flows of a source that start together. */
-  start(context: ProcessContext): void {
-    const order = this.#sendingOrder();
-    for (let from = 0; from < order.length;) {
-      const { source, startNs } = this.#flows[order[from]!]!;
-      const parcels: Parcel[] = [];
-      let until = from;
-      for (; until < order.length; until++) {
-        const index = order[until]!;
-        const flow = this.#flows[index]!;
-        if (flow.source !== source || flow.startNs !== startNs) break;
-        parcels.push({
-          target: flow.target,
-          entryPort: source,
-          exitPort: flow.target,
-          bytes: flow.bytes,
-          body: index,
-        });
-      }
-      const sentAt = after(RUN_START, nanoseconds(startNs));
-      const body: Shipment = { exchange: 0, source, sentAt, header: undefined, parcels };
-      this.#send(body, context);
-      from = until;
+    this.#reroute = reroute;
+    this.#flows = flows;
+    this.#trainCounts = trainCounts(flows, links);
+    this.#sentCounts = new Int32Array(flows.length);
+    this.#isSending = new Uint8Array(links.length);
+    this.#hop = new Uint8Array(flows.length);
+    this.#bytes = new Float64Array(flows.length);
+    this.#tailAt = new Float64Array(flows.length);
+    const firstLinks = new Int32Array(flows.length);
+    for (let flow = 0; flow < flows.length; flow++) {
+      const { path, startNs } = flows[flow]!;
+      firstLinks[flow] = path[0]!;
+      this.#path.push(path);
+      let at = after(RUN_START, nanoseconds(startNs));
+      for (const link of path) at = after(at, links[link]!.latency);
+      const together = this.#beginning.get(at);
+      if (together === undefined) this.#beginning.set(at, [flow]);
+      else together.push(flow);
     }
+    this.#turns = new FlowTurns(firstLinks);
   }
 
-  handle(event: ProcessEvent, context: ProcessContext): void {
-    const { body } = event.body as Delivery;
-    this.finishNs[body as number] = (context.now - 2 * FLOW_END_LATENCY) / 1e3;
+  start(context: ProcessContext): void {
+    for (const at of this.#beginning.keys()) context.sendSelf(at, EVENTS.begin, 0);
   }
 
-  #send(body: Shipment, context: ProcessContext): void {
-    const { sentAt } = body;
-    const time: Instant = after(sentAt, FLOW_END_LATENCY);
-    context.send({ target: PLANE, kind: FABRIC_EVENTS.shipment, sentAt, time, size: 0, body });
+  handle({ kind, argument }: ProcessEvent, context: ProcessContext): void {
+    if (kind === EVENTS.hop) this.#enterLink(argument, context);
+    else if (kind === EVENTS.through) this.#join(argument, context);
+    else if (kind === EVENTS.free) this.#sendFrom(argument, context);
+    else for (const flow of this.#beginning.get(context.now)!) this.#join(flow, context);
   }
 
-  /** By start, source, distance from source to target (cyclic), and place in the file. */
-  #sendingOrder(): number[] {
-    const distance = ({ source, target }: PlaneFlow): number => (target - source + this.#nodes) % this.#nodes;
-    const order = this.#flows.map((_, index) => index);
-    return order.sort((a, b) => {
-      const [one, other] = [this.#flows[a]!, this.#flows[b]!];
-      return (
-        one.startNs - other.startNs || one.source - other.source || distance(one) - distance(other) || a - b
-      );
-    });
+  /** A flow has a train to send; an idle link is told. */
+  #join(flow: number, context: ProcessContext): void {
+    this.#turns.add(flow);
+    const link = this.#flows[flow]!.path[0]!;
+    if (this.#isSending[link] === 1) return;
+    this.#isSending[link] = 1;
+    context.sendSelf(context.now, EVENTS.free, link);
+  }
+
+  #sendFrom(link: number, context: ProcessContext): void {
+    const flow = this.#turns.take(link);
+    if (flow === undefined) {
+      this.#isSending[link] = 0;
+      return;
+    }
+    const { bytes, path } = this.#flows[flow]!;
+    const train = this.#sentCounts[flow]!;
+    this.#sentCounts[flow] = train + 1;
+    this.#bytes[flow] = trainBytes(bytes, this.#trainCounts[flow]!, train);
+    this.#path[flow] = path;
+    this.#hop[flow] = 0;
+    this.#tailAt[flow] = context.now;
+    this.#enterLink(flow, context);
+    context.sendSelf(checkedInstant(this.links.freeAt[link]!), EVENTS.free, link);
+  }
+
+  /** The head of a flow's train is at the next link of its path. */
+  #enterLink(flow: number, context: ProcessContext): void {
+    const hop = this.#hop[flow]!;
+    if (hop === 1 && this.#reroute !== undefined) {
+      this.#path[flow] = this.#reroute(this.#path[flow]!, this.links);
+    }
+    const path = this.#path[flow]!;
+    const link = path[hop]!;
+    const start = this.links.occupy(link, this.#bytes[flow]!, context.now, this.#tailAt[flow]!);
+    const end = checkedInstant(this.links.freeAt[link]!);
+    this.#hop[flow] = hop + 1;
+    this.#tailAt[flow] = end;
+    if (hop + 1 < path.length) context.sendSelf(start as Instant, EVENTS.hop, flow);
+    else if (this.#sentCounts[flow]! < this.#trainCounts[flow]!) context.sendSelf(end, EVENTS.through, flow);
+    else this.finishNs[flow] = end / PICOSECONDS_PER_NANOSECOND;
   }
 }

@@ -3,7 +3,16 @@
 
 import { RandomStream } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
-import { fluidFinishTimes, type FluidFlow, MaxMinRates } from "./index.ts";
+import {
+  createFatTreePlane,
+  type FlowFile,
+  fluidFinishTimes,
+  type FluidFlow,
+  MaxMinRates,
+  NETWORK_PROFILES,
+  simulateFlows,
+} from "./index.ts";
+import { drawFlowFile } from "./test-support/drawn-flows.ts";
 
 const SEEDS = [1, Number(process.env["WINDTUNNEL_TEST_SEED"] ?? Date.now() % 1_000_000_007)];
 
@@ -143,6 +152,43 @@ function randomCase(random: RandomStream): RandomCase {
   return { capacities, flows };
 }
 
+/** The finish times of a file by the plain twin. */
+function plainFinishTimesOf({ fabric, flows }: FlowFile): number[] {
+  const { nodes, nodesPerLeaf, planes, gpusPerNode, linkGBps, linkLatencyNs } = fabric;
+  const finishNs = flows.map(() => Number.NaN);
+  for (let plane = 0; plane < planes; plane++) {
+    const { links, pathOf } = createFatTreePlane({
+      plane,
+      nodes,
+      nodesPerLeaf,
+      spines: fabric.spinesPerPlane,
+      linkBytesPerSecond: linkGBps * 1e9,
+      network: NETWORK_PROFILES.infiniband,
+    });
+    const places = [...flows.keys()].filter((place) => flows[place]!.from % gpusPerNode === plane);
+    const fluidFlows = places.map((place): FluidFlow => {
+      const { from, to, bytes, startNs } = flows[place]!;
+      const path = pathOf(Math.floor(from / gpusPerNode), Math.floor(to / gpusPerNode));
+      return { path, bytes, activeAtNs: startNs + path.length * linkLatencyNs };
+    });
+    const plain = plainFinishTimes(
+      links.map(() => linkGBps),
+      fluidFlows,
+    );
+    for (const [i, place] of places.entries()) finishNs[place] = plain[i]!;
+  }
+  return finishNs;
+}
+
+/** Up to a hundred flows on each plane; where sizes differ by magnitudes, most links change hands often. */
+const LARGER = {
+  nodes: [16],
+  planes: [3],
+  flowCount: { least: 300, most: 300 },
+  sizes: "by-magnitude",
+  mostBytes: 1e6,
+} as const;
+
 describe.each(SEEDS)("fluid, seed %i", (seed) => {
   const random = new RandomStream(seed, "fluid flows");
   const cases = Array.from({ length: 150 }, () => randomCase(random));
@@ -157,6 +203,18 @@ describe.each(SEEDS)("fluid, seed %i", (seed) => {
       }
     }
   });
+
+  test.each([false, true])(
+    "agrees with the plain twin on 300 flows over 16 nodes and 3 planes, incast: %j",
+    (isIncast) => {
+      const file = drawFlowFile({ ...LARGER, name: "plain twin", isIncast }, seed);
+      const { flows } = simulateFlows(file, "fluid");
+      for (const [flow, plain] of plainFinishTimesOf(file).entries()) {
+        const error = Math.abs(flows[flow]!.finishNs - plain) / (plain - file.flows[flow]!.startNs);
+        expect(error, `flow ${flow}; ${where}`).toBeLessThan(1e-9);
+      }
+    },
+  );
 
   test("no link carries more than it can, and every active flow is among the fastest of a full link", () => {
     for (const [index, { capacities, flows }] of cases.entries()) {

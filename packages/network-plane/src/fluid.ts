@@ -26,12 +26,14 @@ export type RatesObserver = (atNs: number, rates: Float64Array) => void;
 const SAME_INSTANT_NS = 1e-6;
 const SAME_INSTANT_FRACTION = 1e-13;
 
-/** The fluid model of one plane; its links carry the bytes of their flows, by definition. */
+/**
+ * The fluid model of one plane; its links carry the bytes of their flows, by definition. A flow stays on its path:
+ * `reroute` of a topology is about the moment at which a train's head is at a link, and fluids have none.
+ */
 export function runFluid({ topology, flows }: PlaneFlows): PlaneOutcome {
   const { links } = topology;
   const linkBytes = new Float64Array(links.length);
-  const fluidFlows = flows.map(({ source, target, bytes, startNs }): FluidFlow => {
-    const path = topology.pathOf(source, target);
+  const fluidFlows = flows.map(({ path, bytes, startNs }): FluidFlow => {
     let activeAtNs = startNs;
     for (const link of path) {
       activeAtNs += links[link]!.latency / 1e3;

@@ -22,6 +22,8 @@ export class LinkTable {
   readonly #picosecondsPerByte: Float64Array;
   readonly freeAt: Float64Array;
   readonly bytes: Float64Array;
+  /** The longest time that a parcel waited for a link, in picoseconds. */
+  readonly longestWait: Float64Array;
 
   constructor(links: readonly LinkDescription[], overrides: LinkOverrides = {}) {
     this.names = links.map(({ name }) => name);
@@ -29,19 +31,30 @@ export class LinkTable {
     this.#picosecondsPerByte = Float64Array.from(links, ({ bytesPerSecond, cable, latency, name }) => {
       const bandwidth = bytesPerSecond * (overrides[cable]?.bandwidth ?? 1);
       if (!(bandwidth > 0) || !Number.isFinite(bandwidth) || !(latency > 0)) {
-        throw inputError(`link "${name}" needs a bandwidth and a latency above zero`, {
-          found: `${bandwidth} bytes/s, ${latency} ps`,
-        });
+        throw inputError(
+          `link "${name}" needs a bandwidth above zero, not infinite, and a latency above zero`,
+          {
+            path: "overrides.links",
+            found: `${bandwidth} bytes/s, ${latency} ps`,
+            allowed: "a bandwidth above zero and not infinite, a latency above zero",
+          },
+        );
       }
       return PICOSECONDS_PER_SECOND / bandwidth;
     });
     this.freeAt = new Float64Array(links.length);
     this.bytes = new Float64Array(links.length);
+    this.longestWait = new Float64Array(links.length);
   }
 
   /** How long `bytes` take on a link of their own. */
   transferTime(link: number, bytes: number): Duration {
     return picoseconds(bytes * this.#picosecondsPerByte[link]!);
+  }
+
+  /** The most bytes that stood in front of a link when a parcel came to it. */
+  peakQueueBytes(link: number): number {
+    return this.longestWait[link]! / this.#picosecondsPerByte[link]!;
   }
 
   /**
@@ -50,6 +63,7 @@ export class LinkTable {
    */
   occupy(link: number, bytes: number, headAt: number, tailAt: number): number {
     const start = Math.max(headAt, this.freeAt[link]!);
+    if (start - headAt > this.longestWait[link]!) this.longestWait[link] = start - headAt;
     this.freeAt[link] = Math.max(start + this.transferTime(link, bytes), tailAt);
     this.bytes[link] = this.bytes[link]! + bytes;
     return start;

@@ -4,7 +4,7 @@
 // less. The order of all sums follows from the order of the calls, so equal calls give equal bits.
 
 import { invariant } from "@windtunnel/base";
-import { ShareHeap } from "./share-heap.ts";
+import { KeyedHeap } from "./keyed-heap.ts";
 
 const NONE = -1;
 
@@ -37,7 +37,7 @@ export class MaxMinRates {
   readonly #reachedLinks: Int32Array;
   readonly #openFlows: Int32Array;
   readonly #changedFlows: Int32Array;
-  readonly #heap: ShareHeap;
+  readonly #heap: KeyedHeap;
 
   /** `capacities`: of each link, in bytes per nanosecond; `paths`: of each flow, as numbers of links. */
   constructor(capacities: ArrayLike<number>, paths: readonly (readonly number[])[]) {
@@ -74,7 +74,7 @@ export class MaxMinRates {
     this.#reachedLinks = new Int32Array(linkCount);
     this.#openFlows = new Int32Array(flowCount);
     this.#changedFlows = new Int32Array(flowCount);
-    this.#heap = new ShareHeap(linkCount);
+    this.#heap = new KeyedHeap(linkCount);
   }
 
   /** A flow begins; it has its rate after the next update. */
@@ -159,13 +159,13 @@ export class MaxMinRates {
     let changedCount = 0;
     let level = 0;
     while (heap.count > 0) {
-      const link = heap.firstLink;
+      const link = heap.firstItem;
       if (this.#unfixed[link] === 0) {
         heap.pop();
         continue;
       }
       const share = this.#left[link]! / this.#unfixed[link]!;
-      if (share > heap.leastShare) {
+      if (share > heap.leastKey) {
         heap.raiseFirst(share);
         continue;
       }

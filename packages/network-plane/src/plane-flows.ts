@@ -7,6 +7,8 @@ export interface PlaneFlow {
   /** Nodes, which are the ports of a plane. */
   readonly source: number;
   readonly target: number;
+  /** Numbers of its links, in order. */
+  readonly path: readonly number[];
   readonly bytes: number;
   readonly startNs: number;
 }

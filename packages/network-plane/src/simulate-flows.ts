@@ -1,7 +1,7 @@
 // Flows over a fabric, by either contention model: divides them by plane, runs the model on each, and puts the
 // results together in the order of the file. The models know one plane each; the file's format is `flow-file.ts`.
 
-import { type Duration, nanoseconds } from "@windtunnel/base";
+import { type Duration, inputError, mix32, nanoseconds } from "@windtunnel/base";
 import type { FlowFile } from "./flow-file.ts";
 import { runTrains } from "./flow-trains.ts";
 import { runFluid } from "./fluid.ts";
@@ -39,12 +39,14 @@ export interface FlowSimulation {
   readonly links: readonly LinkLoad[];
 }
 
+/** Throws an input error if the model can't do what the file asks for. */
 export function simulateFlows(file: FlowFile, model: ContentionModel): FlowSimulation {
+  if (model === "fluid" && file.fabric.routing === "adaptive") throw fluidCannotAdapt();
   const flows: FlowResult[] = Array.from({ length: file.flows.length });
   const links: LinkLoad[] = [];
   for (const [plane, indices] of flowsByPlane(file)) {
     const topology = topologyOf(file, plane);
-    const planeFlows = indices.map((index) => planeFlowOf(file, index));
+    const planeFlows = indices.map((index) => planeFlowOf(file, index, topology));
     const outcome = CONTENTION_MODELS[model]({ topology, nodes: file.fabric.nodes, flows: planeFlows });
     for (const [i, index] of indices.entries()) {
       flows[index] = { finishNs: outcome.finishNs[i]!, aloneNs: aloneNs(topology, planeFlows[i]!) };
@@ -78,18 +80,33 @@ function topologyOf({ fabric }: FlowFile, plane: number): Topology {
   });
 }
 
-function planeFlowOf({ fabric, flows }: FlowFile, index: number): PlaneFlow {
+function planeFlowOf({ fabric, flows }: FlowFile, index: number, topology: Topology): PlaneFlow {
   const { from, to, bytes, startNs } = flows[index]!;
   const nodeOf = (rank: number): number => Math.floor(rank / fabric.gpusPerNode);
-  return { source: nodeOf(from), target: nodeOf(to), bytes, startNs };
+  const [source, target] = [nodeOf(from), nodeOf(to)];
+  return { source, target, path: topology.pathOf(source, target, queuePairOf(from, to)), bytes, startNs };
 }
 
-function aloneNs(topology: Topology, { source, target, bytes }: PlaneFlow): number {
+/** One queue pair for each ordered pair of ranks, as in a run: their flows go one way. */
+function queuePairOf(from: number, to: number): number {
+  return mix32(from) ^ (to + 1);
+}
+
+function aloneNs({ links }: Topology, { path, bytes }: PlaneFlow): number {
   let latencyNs = 0;
   let slowest = Number.POSITIVE_INFINITY;
-  for (const link of topology.pathOf(source, target)) {
-    latencyNs += topology.links[link]!.latency / 1e3;
-    slowest = Math.min(slowest, topology.links[link]!.bytesPerSecond);
+  for (const link of path) {
+    latencyNs += links[link]!.latency / 1e3;
+    slowest = Math.min(slowest, links[link]!.bytesPerSecond);
   }
   return latencyNs + bytes / (slowest / 1e9);
+}
+
+function fluidCannotAdapt(): Error {
+  const allowed = "static, ecmp";
+  return inputError(
+    "fabric.routing: found adaptive, which chooses an uplink when a train's head is at its leaf; a fluid has no head. " +
+      `Allowed for fluid: ${allowed}`,
+    { path: "fabric.routing", found: "adaptive", allowed },
+  );
 }

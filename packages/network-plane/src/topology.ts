@@ -1,4 +1,5 @@
-// A topology of one fabric process: its links, and the links that a parcel takes from a port to another.
+// A topology of one fabric process: its links, and the links that a parcel takes from a port to another. Two layers of
+// switches (a plane, joined rails, one plane for all NICs) or a single switch. It knows no traffic.
 
 import { inputError, invariant, mix32 } from "@windtunnel/base";
 import type { LinkDescription, LinkTable } from "./links.ts";
@@ -13,6 +14,8 @@ export interface Topology {
   readonly pathOf: (sourcePort: number, targetPort: number, flow?: number) => readonly number[];
   /** Asked when a parcel's head is at the second link of its path: whether it goes another way from there. */
   readonly reroute?: (path: readonly number[], links: LinkTable) => readonly number[];
+  /** Whether a parcel counts in the traffic of this fabric. Missing: each does. */
+  readonly carries?: (sourcePort: number, targetPort: number) => boolean;
 }
 
 /**
@@ -21,72 +24,152 @@ export interface Topology {
  */
 export type Routing = "static" | "ecmp" | "adaptive";
 
-export interface FatTreePlaneOptions {
-  readonly plane: number;
+/** What all two-layer fat-trees share. */
+export interface FatTreeOptions {
   readonly nodes: number;
   readonly nodesPerLeaf: number;
   readonly spines: number;
   readonly linkBytesPerSecond: number;
-  readonly network: NetworkProfile;
+  readonly network: Pick<NetworkProfile, "linkLatency">;
   readonly routing?: Routing;
+}
+
+export interface FatTreePlaneOptions extends FatTreeOptions {
+  readonly plane: number;
+}
+
+export interface JoinedFatTreeOptions extends FatTreeOptions {
+  /** NICs of each node that hang here; NIC p of node n is port n × nics + p. */
+  readonly nics: number;
 }
 
 /** One plane of a multi-plane fat-tree: two layers, one port for each node (mechanics §8.1). */
 export function createFatTreePlane(options: FatTreePlaneOptions): Topology {
-  const { plane, nodes, nodesPerLeaf, spines, linkBytesPerSecond, network, routing = "static" } = options;
-  const leaves = Math.ceil(nodes / nodesPerLeaf);
-  if (leaves > 1 && spines < 1) {
-    throw inputError(`plane ${plane} has ${leaves} leaves and no spine to join them`, {
+  const { plane, nodes, nodesPerLeaf } = options;
+  const leaves = countTo(Math.ceil(nodes / nodesPerLeaf), (leaf) => ({
+    fabric: `plane ${plane}`,
+    name: `leaf ${leaf}`,
+  }));
+  const ports = countTo(nodes, (node) => ({
+    name: `node ${node}`,
+    leaf: Math.floor(node / nodesPerLeaf),
+    node,
+    hashSalt: plane + 1,
+  }));
+  return createFatTree({ ports, leaves, ...options });
+}
+
+/**
+ * Rails: NIC p of each node hangs on a leaf of rail p, as on a plane, but all leaves of all rails hang on the same
+ * spines. What stays on a rail goes the way that it would go on a plane; from rail to rail it crosses a spine.
+ */
+export function createJoinedRails(options: JoinedFatTreeOptions): Topology {
+  const { nodes, nics, nodesPerLeaf } = options;
+  const leavesOfRail = Math.ceil(nodes / nodesPerLeaf);
+  const leaves = countTo(nics * leavesOfRail, (leaf) => ({
+    fabric: `rail ${Math.floor(leaf / leavesOfRail)}`,
+    name: `leaf ${leaf % leavesOfRail}`,
+  }));
+  const ports = countTo(nodes * nics, (port) => {
+    const [node, rail] = [Math.floor(port / nics), port % nics];
+    const leaf = rail * leavesOfRail + Math.floor(node / nodesPerLeaf);
+    return { name: `node ${node}`, leaf, node, hashSalt: rail + 1 };
+  });
+  return createFatTree({ ports, leaves, ...options });
+}
+
+/** One fat-tree for all NICs: a leaf serves all NICs of its nodes. */
+export function createSinglePlane(options: JoinedFatTreeOptions): Topology {
+  const { nodes, nics, nodesPerLeaf } = options;
+  const leaves = countTo(Math.ceil(nodes / nodesPerLeaf), (leaf) => ({
+    fabric: "plane 0",
+    name: `leaf ${leaf}`,
+  }));
+  const ports = countTo(nodes * nics, (port) => {
+    const [node, nic] = [Math.floor(port / nics), port % nics];
+    return {
+      name: `node ${node} nic ${nic}`,
+      leaf: Math.floor(node / nodesPerLeaf),
+      node,
+      hashSalt: nic + 1,
+    };
+  });
+  return createFatTree({ ports, leaves, ...options });
+}
+
+interface FatTreeParts extends Omit<FatTreeOptions, "nodes" | "nodesPerLeaf"> {
+  readonly ports: readonly {
+    readonly name: string;
+    readonly leaf: number;
+    readonly node: number;
+    /** Sets the hashes of the port's flows apart from those of other planes. */
+    readonly hashSalt: number;
+  }[];
+  readonly leaves: readonly { readonly fabric: string; readonly name: string }[];
+}
+
+/** Links: up and down for each port, in their order; then up and down for each leaf and spine. */
+function createFatTree(parts: FatTreeParts): Topology {
+  const { ports, leaves, spines, linkBytesPerSecond, network, routing = "static" } = parts;
+  const isJoined = leaves.length > 1;
+  if (isJoined && spines < 1) {
+    throw inputError(`${leaves[0]!.fabric} has ${leaves.length} leaves and no spine to join them`, {
       path: "cluster.fabric.spinesPerPlane",
+      found: spines,
+      allowed: "at least 1",
     });
   }
-  const link = (from: string, to: string, cable: string): LinkDescription => ({
-    name: `plane ${plane} / ${from} > ${to}`,
-    cable: `plane ${plane} / ${cable}`,
-    bytesPerSecond: linkBytesPerSecond,
-    latency: network.linkLatency,
-  });
-  const leafOf = (node: number): number => Math.floor(node / nodesPerLeaf);
   const links: LinkDescription[] = [];
-  for (let node = 0; node < nodes; node++) {
-    const leaf = leafOf(node);
-    links.push(link(`node ${node}`, `leaf ${leaf}`, `node ${node} - leaf ${leaf}`));
-    links.push(link(`leaf ${leaf}`, `node ${node}`, `node ${node} - leaf ${leaf}`));
-  }
+  const addCable = (fabric: string, lower: string, upper: string): void => {
+    const common = {
+      cable: `${fabric} / ${lower} - ${upper}`,
+      bytesPerSecond: linkBytesPerSecond,
+      latency: network.linkLatency,
+    };
+    links.push({ name: `${fabric} / ${lower} > ${upper}`, ...common });
+    links.push({ name: `${fabric} / ${upper} > ${lower}`, ...common });
+  };
+  for (const { name, leaf } of ports) addCable(leaves[leaf]!.fabric, name, leaves[leaf]!.name);
   const firstTrunk = links.length;
-  const joinedLeaves = leaves > 1 ? leaves : 0;
-  for (let leaf = 0; leaf < joinedLeaves; leaf++) {
-    for (let spine = 0; spine < spines; spine++) {
-      links.push(link(`leaf ${leaf}`, `spine ${spine}`, `leaf ${leaf} - spine ${spine}`));
-      links.push(link(`spine ${spine}`, `leaf ${leaf}`, `leaf ${leaf} - spine ${spine}`));
-    }
+  for (const { fabric, name } of isJoined ? leaves : []) {
+    for (let spine = 0; spine < spines; spine++) addCable(fabric, name, `spine ${spine}`);
   }
+  const leafOf = Int32Array.from(ports, ({ leaf }) => leaf);
+  const nodeOf = Int32Array.from(ports, ({ node }) => node);
+  const hashSalt = Int32Array.from(ports, ({ hashSalt: salt }) => mix32(salt));
   const trunk = (leaf: number, spine: number): number => firstTrunk + 2 * (leaf * spines + spine);
   const pathVia = (source: number, target: number, spine: number): readonly number[] => [
     2 * source,
-    trunk(leafOf(source), spine),
-    trunk(leafOf(target), spine) + 1,
+    trunk(leafOf[source]!, spine),
+    trunk(leafOf[target]!, spine) + 1,
     2 * target + 1,
   ];
   const pathOf = (source: number, target: number, flow: number = 0): readonly number[] => {
-    invariant(source < nodes && target < nodes, `no path from port ${source} to ${target} among ${nodes}`);
-    if (leafOf(source) === leafOf(target)) return [2 * source, 2 * target + 1];
-    return pathVia(source, target, (routing === "ecmp" ? mix32(flow ^ mix32(plane + 1)) : target) % spines);
+    const inRange = source < ports.length && target < ports.length;
+    invariant(inRange, `no path from port ${source} to ${target} among ${ports.length}`);
+    if (leafOf[source] === leafOf[target]) return [2 * source, 2 * target + 1];
+    const spine = routing === "ecmp" ? mix32(flow ^ hashSalt[source]!) : nodeOf[target]!;
+    return pathVia(source, target, spine % spines);
   };
   if (routing !== "adaptive") return { links, pathOf };
   const reroute = (path: readonly number[], table: LinkTable): readonly number[] => {
     if (path.length < 4) return path;
     const [source, target] = [path[0]! / 2, (path.at(-1)! - 1) / 2];
-    const leaf = leafOf(source);
+    const leaf = leafOf[source]!;
     // Ports that are equally free are taken in turn from the static one, so that idle leaves do not all begin at spine 0.
-    let best = target % spines;
+    const first = nodeOf[target]! % spines;
+    let best = first;
     for (let step = 1; step < spines; step++) {
-      const spine = (target + step) % spines;
+      const spine = (first + step) % spines;
       if (table.freeAt[trunk(leaf, spine)]! < table.freeAt[trunk(leaf, best)]!) best = spine;
     }
     return pathVia(source, target, best);
   };
   return { links, pathOf, reroute };
+}
+
+function countTo<Value>(count: number, valueOf: (index: number) => Value): Value[] {
+  return Array.from({ length: count }, (_, index) => valueOf(index));
 }
 
 /** Every port to every port through one non-blocking switch: an egress and an ingress link for each port. */

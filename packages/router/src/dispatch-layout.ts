@@ -1,17 +1,17 @@
-// From choices to rows: which token goes to which expert, in the order in which rows travel.
-// Rows are ordered by expert, then token, then choice, so that a rank's rows lie side by side.
+// From choices to rows: which token goes to which physical expert, in the order in which rows travel.
+// Rows are ordered by physical expert, then token, then choice, so that a rank's rows lie side by side.
 
 import { invariant } from "@windtunnel/base";
 import { type ChoiceGroups, groupChoices } from "@windtunnel/model";
 import type { ExpertPlacement } from "./expert-placement.ts";
 
-/** A slot is token · choicesPerToken + choice; rows rowOffsets[e] … rowOffsets[e + 1] go to expert e. */
+/** A slot is token · choicesPerToken + choice; rows rowOffsets[p] … rowOffsets[p + 1] go to physical expert p. */
 export interface DispatchLayout extends ChoiceGroups {
   readonly tokenCount: number;
   readonly choicesPerToken: number;
 }
 
-/** `choices` is [tokens, choices]: experts of each token. */
+/** `choices` is [tokens, choices]: physical experts of each token (`physicalChoices` makes them of a gate's choices). */
 export function layoutDispatch(
   choices: Int32Array,
   tokenCount: number,
@@ -22,13 +22,13 @@ export function layoutDispatch(
     choices.length === tokenCount * choicesPerToken,
     `${choices.length} choices of ${tokenCount} tokens`,
   );
-  for (const expert of choices) {
-    invariant(expert >= 0 && expert < placement.expertCount, `expert ${expert} of ${placement.expertCount}`);
-  }
-  return { tokenCount, choicesPerToken, ...groupChoices(choices, placement.expertCount) };
+  const { physicalCount } = placement;
+  const wrong = choices.find((physical) => !(physical >= 0 && physical < physicalCount));
+  invariant(wrong === undefined, `physical expert ${wrong} of ${physicalCount}`);
+  return { tokenCount, choicesPerToken, ...groupChoices(choices, physicalCount) };
 }
 
-/** Rows for each expert of a rank: [expertsPerRank]. */
+/** Rows for each physical expert of a rank: [expertsPerRank]. */
 export function countsForRank(
   layout: DispatchLayout,
   placement: ExpertPlacement,

@@ -61,4 +61,22 @@ describe("drawn routing", () => {
     const sorted = counts.toSorted((a, b) => b - a);
     expect(sorted[0]!).toBeGreaterThan(10 * sorted[128]!);
   });
+
+  test("zipf's first choices are draws by popularity, and its second ones by what is left", () => {
+    const popularity = Float64Array.of(6, 3, 1);
+    const shape: RoutingShape = { expertCount: 3, expertsPerToken: 2, groupCount: 1, limitedGroupCount: 1 };
+    const tokens = 20_000;
+    const choices = draw({ draw: "zipf", popularity }, shape, tokens);
+    const share = (first: number, second: number): number => {
+      let count = 0;
+      for (let at = 0; at < choices.length; at += 2) {
+        count += choices[at] === first && choices[at + 1] === second ? 1 : 0;
+      }
+      return count / tokens;
+    };
+    // The standard deviation of a share s of 20,000 is at most 0.0035.
+    expect(Math.abs(share(0, 1) - 0.6 * (3 / 4))).toBeLessThan(0.015);
+    expect(Math.abs(share(1, 0) - 0.3 * (6 / 7))).toBeLessThan(0.015);
+    expect(Math.abs(share(2, 1) - 0.1 * (3 / 9))).toBeLessThan(0.015);
+  });
 });

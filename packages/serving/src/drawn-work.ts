@@ -1,6 +1,7 @@
 // A rank's work without math (`math: skip`): routing is drawn, requests are counted, every new token is 0.
 // Draws come from a pool that is made once per number of tokens; which of them a micro-batch takes follows from where
-// it stands, so the pool is the same whoever carries the rank.
+// it stands, so the pool is the same whoever carries the rank. What is drawn are experts; which replicas of them a rank
+// takes is the router's rule.
 
 import { defined, mix32, RandomStream } from "@windtunnel/base";
 import {
@@ -8,6 +9,7 @@ import {
   drawChoices,
   type ExpertPlacement,
   layoutDispatch,
+  physicalChoices,
   type RoutingDraw,
   type RoutingShape,
   zipfPopularity,
@@ -25,49 +27,101 @@ export interface DrawnRouting {
 
 /** Layers take popularities in turn, so that hot experts differ from layer to layer and agree from rank to rank. */
 const POPULARITIES = 4;
-/** Draws for each number of tokens and popularity. */
-const VARIANTS = 16;
+/**
+ * Tokens drawn for each number of tokens and popularity, and bounds on the draws that they make: with 128 tokens there
+ * are 256. Ranks of one exchange get different draws as long as there are as many; a draw that several ranks share adds
+ * its unevenness to itself, and the loads of experts vary more than those of a real gate.
+ */
+const DRAWN_TOKENS = 32_768;
+const LEAST_DRAWS = 16;
+const MOST_DRAWS = 4096;
 
-/** Layouts by number of tokens; one pool serves all ranks of a thread. */
+/** Popularities of experts, up to a factor; EPLB places replicas by them. Layers take them in turn. */
+export function popularitiesOf({ draw, exponent, seed, shape }: DrawnRouting): Float64Array[] {
+  return Array.from({ length: POPULARITIES }, (_, index) => {
+    if (draw !== "zipf") return new Float64Array(shape.expertCount).fill(1);
+    return zipfPopularity(shape.expertCount, exponent, new RandomStream(seed, `popularity ${index}`));
+  });
+}
+
+/** Whose rows are routed. */
+export interface DrawnRows {
+  readonly tokenCount: number;
+  readonly layer: number;
+  /** Any number; ranks whose numbers differ by little get different draws. */
+  readonly variant: number;
+  /** See `physicalChoices`. */
+  readonly unitRank: number;
+  readonly firstRow: number;
+}
+
+/** Draws by number of tokens; one pool serves all ranks of a thread. */
 export class RoutingPool {
   readonly #routing: DrawnRouting;
   readonly #placement: ExpertPlacement;
   readonly #draws: readonly RoutingDraw[];
+  readonly #choices = new Map<string, Int32Array>();
   readonly #layouts = new Map<string, DispatchLayout>();
 
   constructor(routing: DrawnRouting, placement: ExpertPlacement) {
     this.#routing = routing;
     this.#placement = placement;
-    const { draw, exponent, seed, shape } = routing;
-    this.#draws = Array.from({ length: POPULARITIES }, (_, index): RoutingDraw => {
-      if (draw !== "zipf") return { draw };
-      const random = new RandomStream(seed, `popularity ${index}`);
-      return { draw, popularity: zipfPopularity(shape.expertCount, exponent, random) };
-    });
+    const { draw } = routing;
+    this.#draws = Array.from(popularitiesOf(routing), (popularity): RoutingDraw =>
+      draw === "zipf" ? { draw, popularity } : { draw },
+    );
   }
 
-  /** The layout of `tokenCount` tokens; `variant` may be any integer. */
-  layout(tokenCount: number, layer: number, variant: number): DispatchLayout {
-    const popularity = layer % POPULARITIES;
-    const name = `routing of ${tokenCount} tokens, ${popularity}.${variant % VARIANTS}`;
-    const known = this.#layouts.get(name);
-    if (known !== undefined) return known;
-    const { shape, seed } = this.#routing;
-    const draw = defined(this.#draws[popularity], `popularity ${popularity}`);
-    const choices = drawChoices(draw, shape, tokenCount, new RandomStream(seed, name));
-    const layout = layoutDispatch(choices, tokenCount, shape.expertsPerToken, this.#placement);
-    this.#layouts.set(name, layout);
-    return layout;
+  /**
+   * The layout of the rows. It is kept where it follows from the draw alone; with redundant experts it depends on the
+   * source too, layouts of all sources would fill the memory, and only the draw is kept.
+   */
+  layout(rows: DrawnRows): DispatchLayout {
+    const variant = rows.variant % drawCount(rows.tokenCount);
+    const name = `routing of ${rows.tokenCount} tokens, ${rows.layer % POPULARITIES}.${variant}`;
+    const draw = (): Int32Array => this.#draw(name, rows);
+    if (this.#placement.replicaMaps.length > 0) return this.#layoutOf(kept(this.#choices, name, draw), rows);
+    return kept(this.#layouts, name, () => this.#layoutOf(draw(), rows));
   }
+
+  #draw(name: string, { tokenCount, layer }: DrawnRows): Int32Array {
+    const { shape, seed } = this.#routing;
+    const popularity = layer % POPULARITIES;
+    const draw = defined(this.#draws[popularity], `popularity ${popularity}`);
+    return drawChoices(draw, shape, tokenCount, new RandomStream(seed, name));
+  }
+
+  #layoutOf(choices: Int32Array, { tokenCount, layer, unitRank, firstRow }: DrawnRows): DispatchLayout {
+    const { expertsPerToken: choicesPerToken } = this.#routing.shape;
+    const source = { layer, choicesPerToken, unitRank, firstRow };
+    const physical = physicalChoices(choices, this.#placement, source);
+    return layoutDispatch(physical, tokenCount, choicesPerToken, this.#placement);
+  }
+}
+
+function drawCount(tokenCount: number): number {
+  const count = Math.ceil(DRAWN_TOKENS / Math.max(1, tokenCount));
+  return Math.min(Math.max(count, LEAST_DRAWS), MOST_DRAWS);
+}
+
+function kept<Value>(values: Map<string, Value>, name: string, make: () => Value): Value {
+  const known = values.get(name);
+  if (known !== undefined) return known;
+  const made = make();
+  values.set(name, made);
+  return made;
 }
 
 export class DrawnWork implements RankWork {
   readonly #rank: number;
+  /** Its number in its unit. */
+  readonly #unitRank: number;
   readonly #pool: RoutingPool;
   readonly #cached = new Map<number, number>();
 
-  constructor(rank: number, pool: RoutingPool) {
+  constructor(rank: number, unitRank: number, pool: RoutingPool) {
     this.#rank = rank;
+    this.#unitRank = unitRank;
     this.#pool = pool;
   }
 
@@ -83,14 +137,19 @@ export class DrawnWork implements RankWork {
     return defined(this.#cached.get(request), `request ${request}`);
   }
 
-  rowsOf(requests: readonly PlannedRequest[], { step, microBatch }: RowsPlace): MicroBatchRows {
-    const rowCount = requests.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    const key = mix32(mix32(step) ^ mix32(2 * this.#rank + microBatch + 1));
-    return {
-      rowCount,
-      layoutOf: (layer) => this.#pool.layout(rowCount, layer, mix32(key + layer)),
-      math: undefined,
+  rowsOf(requests: readonly PlannedRequest[], { step, microBatch, firstRow }: RowsPlace): MicroBatchRows {
+    const tokenCount = requests.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const unitRank = this.#unitRank;
+    // Layers come one after the other, and each is asked for several times.
+    let last: { readonly layer: number; readonly layout: DispatchLayout } | undefined;
+    const layoutOf = (layer: number): DispatchLayout => {
+      if (last?.layer === layer) return last.layout;
+      const variant = mix32(mix32(step) + 2 * layer + microBatch) + this.#rank;
+      const layout = this.#pool.layout({ tokenCount, layer, variant, unitRank, firstRow });
+      last = { layer, layout };
+      return layout;
     };
+    return { rowCount: tokenCount, layoutOf, math: undefined };
   }
 
   embed(): void {

@@ -13,6 +13,8 @@ import type { MicroBatchRows, RankWork, RowsPlace } from "./rank-work.ts";
 export interface ExecutedWorkOptions {
   readonly executed: ExecutedModel;
   readonly placement: ExpertPlacement;
+  /** The rank's number in its unit. */
+  readonly unitRank: number;
   readonly wire: WirePrecision;
   readonly maxRows: number;
 }
@@ -44,12 +46,13 @@ export class ExecutedWork implements RankWork {
   }
 
   rowsOf(requests: readonly PlannedRequest[], { kind, firstRow }: RowsPlace): MicroBatchRows {
-    const { executed, placement, wire } = this.#options;
+    const { executed, placement, unitRank, wire } = this.#options;
     const rows = requests.map(({ request, tokens }): RequestRows => {
       return { request, tokens, kind: kind === "prefill" ? "prompt" : "generated" };
     });
     const batch = this.#resident.batchOf(rows);
-    const math = new MicroBatchMath({ executed, placement, wire, batch, buffers: this.#buffers, firstRow });
+    const buffers = this.#buffers;
+    const math = new MicroBatchMath({ executed, placement, unitRank, wire, batch, buffers, firstRow });
     return { rowCount: batch.rowCount, layoutOf: (layer) => math.routingOf(layer).layout, math };
   }
 

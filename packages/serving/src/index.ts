@@ -1,4 +1,4 @@
-export { type DrawnRouting, DrawnWork, RoutingPool } from "./drawn-work.ts";
+export { type DrawnRows, type DrawnRouting, DrawnWork, popularitiesOf, RoutingPool } from "./drawn-work.ts";
 export { ExecutedWork, type ExecutedWorkOptions } from "./executed-work.ts";
 export { type Plan, type PlannedRequest, type StepKind, type StepReport } from "./plan.ts";
 export { rankProgram } from "./rank-program.ts";

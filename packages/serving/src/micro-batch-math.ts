@@ -1,20 +1,36 @@
 // The real arithmetic of a micro-batch: its rows of the residual stream, and what an executed layer does to them.
 // It knows no time. Everything that must outlive a wait lies in the rank's row buffers; the rest is scratch.
 
-import { defined, invariant, type Payload } from "@windtunnel/base";
-import { type ArrivedRows, combine, packDispatch, runExperts } from "@windtunnel/expert";
+import { defined, invariant } from "@windtunnel/base";
+import {
+  combine,
+  combineTokens,
+  type ExchangeMath,
+  packDispatch,
+  packTokens,
+  runExperts,
+  runExpertsOnTokens,
+  sumTokens,
+} from "@windtunnel/expert";
 import {
   attentionCore,
   type AttentionBatch,
   feedForwardInput,
   gateTokens,
   type LayerWeights,
+  type MlpWeights,
   mlpForward,
   type MoeWeights,
   projectAttention,
   type WirePrecision,
 } from "@windtunnel/model";
-import { type DispatchLayout, type ExpertPlacement, layoutDispatch } from "@windtunnel/router";
+import {
+  type DispatchLayout,
+  type ExpertPlacement,
+  expertsOfRank,
+  layoutDispatch,
+  physicalChoices,
+} from "@windtunnel/router";
 import { rowsOf, type Tensor } from "@windtunnel/tensor";
 import type { ExecutedModel } from "./rank-setup.ts";
 
@@ -60,6 +76,8 @@ export class MicroBatchMath {
   readonly rowCount: number;
   readonly #executed: ExecutedModel;
   readonly #placement: ExpertPlacement;
+  readonly #unitRank: number;
+  readonly #firstRow: number;
   readonly #wire: WirePrecision;
   readonly #batch: AttentionBatch;
   readonly #buffers: RowBuffers;
@@ -69,14 +87,18 @@ export class MicroBatchMath {
   constructor(options: {
     readonly executed: ExecutedModel;
     readonly placement: ExpertPlacement;
+    /** The rank's number in its unit. */
+    readonly unitRank: number;
     readonly wire: WirePrecision;
     readonly batch: AttentionBatch;
     readonly buffers: RowBuffers;
     readonly firstRow: number;
   }) {
-    const { executed, placement, wire, batch, buffers, firstRow } = options;
+    const { executed, placement, unitRank, wire, batch, buffers, firstRow } = options;
     this.#executed = executed;
     this.#placement = placement;
+    this.#unitRank = unitRank;
+    this.#firstRow = firstRow;
     this.#wire = wire;
     this.#batch = batch;
     this.rowCount = batch.rowCount;
@@ -125,7 +147,14 @@ export class MicroBatchMath {
       normed.data.set(feedForwardInput(context, weights, x).data);
       const choices = gateTokens(context, gate, normed);
       const { expertsPerToken } = context.config;
-      const layout = layoutDispatch(choices.indices, this.rowCount, expertsPerToken, this.#placement);
+      const source = {
+        layer,
+        choicesPerToken: expertsPerToken,
+        unitRank: this.#unitRank,
+        firstRow: this.#firstRow,
+      };
+      const physical = physicalChoices(choices.indices, this.#placement, source);
+      const layout = layoutDispatch(physical, this.rowCount, expertsPerToken, this.#placement);
       this.#routings.set(layer, { layout, weights: choices.weights.slice() });
     });
   }
@@ -142,27 +171,33 @@ export class MicroBatchMath {
     context.kernels.checkFinite(x, `the residual stream after layer ${layer}`);
   }
 
-  /** Rows for each rank of the unit. */
-  dispatch(layer: number): Payload[] {
+  /** What an exchange of a layer asks for. */
+  exchange(layer: number): ExchangeMath {
     const { context } = this.#executed;
-    const { layout } = this.routingOf(layer);
-    return packDispatch(context, this.#buffers.normed, layout, this.#placement, this.#wire.dispatch);
-  }
-
-  /** Outputs of this rank's experts for each rank of the unit. */
-  experts(layer: number, unitRank: number, arrived: readonly ArrivedRows[]): Payload[] {
-    const { expertsPerRank } = this.#placement;
-    const first = unitRank * expertsPerRank;
-    const experts = this.#moeWeights(layer).experts.slice(first, first + expertsPerRank);
-    const held = experts.map((expert, index) =>
-      defined(expert ?? undefined, `expert ${first + index} of layer ${layer}`),
-    );
-    return runExperts(this.#executed.context, held, arrived, this.#wire);
-  }
-
-  combine(layer: number, returned: readonly Payload[]): void {
     const { layout, weights } = this.routingOf(layer);
-    combine(this.#executed.context, this.#buffers.routed, weights, layout, returned, this.#wire.combine);
+    const wire = this.#wire;
+    const placement = this.#placement;
+    const { normed, routed } = this.#buffers;
+    return {
+      packRows: () => packDispatch(context, normed, layout, placement, wire.dispatch),
+      packTokens: () => ({ weights, rows: packTokens(context, normed, wire.dispatch) }),
+      runRows: (arrived) => runExperts(context, this.#heldExperts(layer), arrived, wire),
+      runTokens: (sets) => {
+        const first = this.#unitRank * placement.expertsPerRank;
+        return runExpertsOnTokens(context, this.#heldExperts(layer), first, sets, wire);
+      },
+      sumTokens: (sets) => sumTokens(sets, wire.combine, context.config.hiddenSize),
+      combineRows: (returned) => combine(context, routed, weights, layout, returned, wire.combine),
+      combineTokens: (sets) => combineTokens(routed, sets, wire.combine),
+    };
+  }
+
+  /** The weights of this rank's physical experts. */
+  #heldExperts(layer: number): MlpWeights[] {
+    const { experts } = this.#moeWeights(layer);
+    return expertsOfRank(this.#placement, layer, this.#unitRank).map((expert) =>
+      defined(experts[expert] ?? undefined, `expert ${expert} of layer ${layer}`),
+    );
   }
 
   shared(layer: number): void {

@@ -2,25 +2,20 @@
 // GPU at the timed model's cost and, where the layer is executed, done for real at that moment.
 // Invariant: an operation depends on what it reads, whatever order a schedule issues them in.
 
-import { defined, type Duration, type Instant, invariant, type Payload, picoseconds } from "@windtunnel/base";
+import { defined, type Instant } from "@windtunnel/base";
 import { type AttentionLoad, coreCost, projectionCost } from "@windtunnel/attention-dp";
 import {
-  type ArrivedRows,
+  checkSteps,
   type DispatchPattern,
+  type ExchangeLoad,
   type ExchangeShape,
+  type ExchangeSteps,
   expertsCost,
   gateCost,
   mlpCost,
+  RankExchange,
 } from "@windtunnel/expert";
-import {
-  type Completion,
-  type CostSequence,
-  type Dependency,
-  elementwise,
-  type Gpu,
-  type Operation,
-  type Received,
-} from "@windtunnel/gpu";
+import { type CostSequence, type Dependency, elementwise, type Gpu, type RowSpread } from "@windtunnel/gpu";
 import { countsForRank } from "@windtunnel/router";
 import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
@@ -29,16 +24,6 @@ import type { MicroBatchMath } from "./micro-batch-math.ts";
 import type { MicroBatchRows } from "./rank-work.ts";
 import type { RankSetup } from "./rank-setup.ts";
 import type { TimedLayer } from "./timed-layers.ts";
-
-/** What a dispatched parcel carries; counts are the timed rows for each expert of the target. */
-interface DispatchBody {
-  readonly counts: Int32Array;
-  readonly payload: Payload | undefined;
-}
-
-interface CombineBody {
-  readonly payload: Payload | undefined;
-}
 
 export interface MicroBatchOptions {
   readonly setup: RankSetup;
@@ -60,17 +45,13 @@ export class MicroBatch {
   readonly #options: MicroBatchOptions;
   readonly #gpu: Gpu;
   readonly #tokens: number;
-  readonly #unitRank: number;
   readonly #shape: ExchangeShape;
+  /** The exchange that is under way, and its pattern's steps. */
+  #exchange: { readonly rank: RankExchange; readonly steps: ExchangeSteps } | undefined;
   /** What the next operation on the residual stream, on the gate's output and in the exchange depends on. */
   #residual: Dependency[];
   #gated: Dependency | undefined;
   #exchanged: Dependency | undefined;
-  /** Own rows, which do not travel, and rows that arrived, by the unit's ranks. */
-  #ownDispatch: DispatchBody | undefined;
-  #arrived: readonly DispatchBody[] = [];
-  #ownCombine: CombineBody | undefined;
-  #outputs: readonly (Payload | undefined)[] = [];
   #combinedLayer = -1;
   #sharedLayer = -1;
 
@@ -79,11 +60,11 @@ export class MicroBatch {
     this.#options = options;
     this.#gpu = setup.gpu;
     this.#tokens = rows.rowCount;
-    this.#unitRank = setup.unitRanks.indexOf(setup.rank);
     this.#shape = {
       hiddenSize: setup.timed.config.hiddenSize,
       wire: setup.wire,
       expertsPerRank: setup.placement.expertsPerRank,
+      choicesPerToken: setup.timed.config.expertsPerToken,
     };
     this.#residual = [options.after];
   }
@@ -168,104 +149,70 @@ export class MicroBatch {
     this.#finishIfComplete(layer);
   }
 
-  sendDispatch(layer: TimedLayer): void {
-    const { setup, pattern } = this.#options;
-    const layout = this.rows.layoutOf(layer.routedBy);
-    const payloads = layer.executed === undefined ? undefined : this.#math.dispatch(layer.executed);
-    const bodies = setup.unitRanks.map((_, rank): DispatchBody => ({
-      counts: countsForRank(layout, setup.placement, rank),
-      payload: payloads?.[rank],
-    }));
-    this.#ownDispatch = bodies[this.#unitRank];
-    const load = { tokens: this.#tokens, rows: layout.slotOfRow.length };
-    const cost = pattern.dispatchSend(this.#shape, load);
-    const sent = this.#exchangeKernel("dispatch.send", layer, cost, [this.#need(this.#gated, "gate")]);
-    this.#send("dispatch", layer, sent, bodies, ({ counts }) =>
-      pattern.dispatchBytes(this.#shape, sum(counts)),
-    );
+  *sendDispatch(layer: TimedLayer): Program {
+    const { pattern } = this.#options;
+    const rank = this.#openExchange(layer);
+    const steps = checkSteps(pattern.open(rank), pattern.name);
+    this.#exchange = { rank, steps };
+    const gate = this.#need(this.#gated, "gate");
+    yield* rank.run({ phase: "dispatch", followedBy: [] }, steps.sendDispatch(gate));
   }
 
   *receiveDispatch(layer: TimedLayer): Program {
-    const { pattern } = this.#options;
-    const quiet = this.#leastTime(this.leastUntilCombine());
-    const received = yield* this.#receive("dispatch", layer, quiet);
-    this.#arrived = this.#byUnitRank(received, this.#need(this.#ownDispatch, "own rows"));
-    const rows = this.#arrived.reduce((total, { counts }) => total + sum(counts), 0);
-    const cost = pattern.dispatchReceive(this.#shape, { tokens: 0, rows });
-    this.#exchanged = this.#exchangeKernel("dispatch.receive", layer, cost, [received]);
+    const { rank, steps } = this.#need(this.#exchange, "exchange");
+    const { load, active } = this.#ownRows(layer);
+    const followedBy = [
+      ...this.#expertsCost(load.rows, active, "least"),
+      ...this.#leastSend("combine", load),
+    ];
+    this.#exchanged = yield* rank.run({ phase: "dispatch", followedBy }, steps.receiveDispatch());
   }
 
   /** MLP: this rank's routed experts over all rows that arrived. */
   mlp(layer: TimedLayer): void {
-    const { expertsPerRank } = this.#options.setup.placement;
-    const rowsByExpert = new Int32Array(expertsPerRank);
-    for (const { counts } of this.#arrived) {
-      for (const [expert, count] of counts.entries()) rowsByExpert[expert]! += count;
-    }
-    if (layer.executed === undefined) {
-      this.#outputs = this.#arrived.map(() => undefined);
-    } else {
-      const arrived = this.#arrived.map(({ counts, payload }): ArrivedRows => ({
-        counts,
-        payload: defined(payload, "dispatched rows"),
-      }));
-      this.#outputs = this.#math.experts(layer.executed, this.#unitRank, arrived);
-    }
-    const cost = this.#expertsCost(sum(rowsByExpert), activeExperts(rowsByExpert));
+    const { rank } = this.#need(this.#exchange, "exchange");
+    const rowsByExpert = rank.checkKept();
+    rank.runExperts();
+    const cost = this.#expertsCost(sum(rowsByExpert), activeExperts(rowsByExpert), spreadOf(rowsByExpert));
     this.#exchanged = this.#compute("mlp.experts", layer, cost, [
       this.#need(this.#exchanged, "arrived rows"),
     ]);
   }
 
-  sendCombine(layer: TimedLayer): void {
-    const { pattern } = this.#options;
-    const rowsOf = this.#arrived.map(({ counts }) => sum(counts));
-    const bodies = this.#outputs.map((payload): CombineBody => ({ payload }));
-    this.#ownCombine = bodies[this.#unitRank];
-    const rows = rowsOf.reduce((total, count) => total + count, 0);
-    const cost = pattern.combineSend(this.#shape, { tokens: 0, rows });
-    const sent = this.#exchangeKernel("combine.send", layer, cost, [this.#need(this.#exchanged, "experts")]);
-    this.#send("combine", layer, sent, bodies, (_, rank) => pattern.combineBytes(this.#shape, rowsOf[rank]!));
-    this.#arrived = [];
-    this.#outputs = [];
+  *sendCombine(): Program {
+    const { rank, steps } = this.#need(this.#exchange, "exchange");
+    const experts = this.#need(this.#exchanged, "experts");
+    yield* rank.run({ phase: "combine", followedBy: [] }, steps.sendCombine(experts));
   }
 
-  /** `then`: what the program runs at least between this and its next send. */
-  *receiveCombine(layer: TimedLayer, then: CostSequence): Program {
-    const { pattern } = this.#options;
-    const load = { tokens: this.#tokens, rows: this.rows.layoutOf(layer.routedBy).slotOfRow.length };
-    const cost = pattern.combineReceive(this.#shape, load);
-    const received = yield* this.#receive("combine", layer, this.#leastTime([...cost, ...then]));
-    if (layer.executed !== undefined) {
-      const returned = this.#byUnitRank(received, this.#need(this.#ownCombine, "own outputs"));
-      this.#math.combine(
-        layer.executed,
-        returned.map(({ payload }) => defined(payload, "expert outputs")),
-      );
-    }
-    this.#residual = [...this.#residual, this.#exchangeKernel("combine.receive", layer, cost, [received])];
+  /** `followedBy`: what the program runs at least between this and its next send. */
+  *receiveCombine(layer: TimedLayer, followedBy: CostSequence): Program {
+    const { rank, steps } = this.#need(this.#exchange, "exchange");
+    const received = yield* rank.run({ phase: "combine", followedBy }, steps.receiveCombine());
+    rank.combine();
+    this.#exchange = undefined;
+    this.#residual = [...this.#residual, received];
     this.#combinedLayer = layer.layer;
     this.#finishIfComplete(layer);
   }
 
   /** Kernels from the last arrival of a dispatch to the sending of outputs: at least those for this rank's own rows. */
-  leastUntilCombine(): CostSequence {
-    const { pattern } = this.#options;
-    const { counts } = this.#need(this.#ownDispatch, "own rows");
-    const load = { tokens: 0, rows: sum(counts) };
+  leastUntilCombine(layer: TimedLayer): CostSequence {
+    const { load, active } = this.#ownRows(layer);
+    const receive = this.#options.pattern.least?.receive("dispatch", this.#shape, load) ?? [];
     return [
-      ...pattern.dispatchReceive(this.#shape, load),
-      ...this.#expertsCost(load.rows, activeExperts(counts)),
-      ...pattern.combineSend(this.#shape, load),
+      ...receive,
+      ...this.#expertsCost(load.rows, active, "least"),
+      ...this.#leastSend("combine", load),
     ];
   }
 
   /** Kernels from the last arrival of a combine to the next layer's dispatch, when nothing else comes between. */
   leastUntilDispatch(): CostSequence {
-    const { pattern, load } = this.#options;
+    const { load } = this.#options;
     const { config, weightPrecision } = this.#timed;
     const rows = this.#tokens * config.expertsPerToken;
-    const send = pattern.dispatchSend(this.#shape, { tokens: this.#tokens, rows });
+    const send = this.#leastSend("dispatch", { tokens: this.#tokens, rows });
     if (this.#tokens === 0) return send;
     return [
       ...projectionCost(config, weightPrecision, load),
@@ -273,6 +220,37 @@ export class MicroBatch {
       ...gateCost(config, this.#tokens),
       ...send,
     ];
+  }
+
+  /** Rows of this rank's own tokens for its own experts, and how many of those get some. */
+  #ownRows(layer: TimedLayer): { readonly load: ExchangeLoad; readonly active: number } {
+    const { placement, unit } = this.#options.setup;
+    const counts = countsForRank(this.rows.layoutOf(layer.routedBy), placement, unit.rank);
+    return { load: { tokens: 0, rows: sum(counts) }, active: activeExperts(counts) };
+  }
+
+  #leastSend(phase: Phase, load: ExchangeLoad): CostSequence {
+    return this.#options.pattern.least?.send(phase, this.#shape, load) ?? [];
+  }
+
+  #openExchange(layer: TimedLayer): RankExchange {
+    const { setup, pattern, exchangeStream, sms } = this.#options;
+    const { executed } = layer;
+    return new RankExchange({
+      gpu: this.#gpu,
+      pattern: pattern.name,
+      unit: setup.unit,
+      shape: this.#shape,
+      place: this.#place(layer),
+      numbers: { dispatch: this.#number("dispatch", layer), combine: this.#number("combine", layer) },
+      stream: exchangeStream,
+      sms: pattern.sms,
+      computeSms: sms,
+      layout: this.rows.layoutOf(layer.routedBy),
+      placement: setup.placement,
+      math: executed === undefined ? undefined : this.#math.exchange(executed),
+      memory: setup.patternMemory,
+    });
   }
 
   /** Once both the routed and the shared outputs are there. */
@@ -285,14 +263,8 @@ export class MicroBatch {
     return this.#options.setup.timed;
   }
 
-  #expertsCost(rows: number, active: number): CostSequence {
-    return expertsCost(this.#timed.config, this.#timed.weightPrecision, rows, active);
-  }
-
-  #leastTime(cost: CostSequence): Duration {
-    const { pattern } = this.#options;
-    const sms = Math.max(this.#options.sms, pattern.sms ?? 0);
-    return picoseconds(this.#gpu.durationOf(cost, sms));
+  #expertsCost(rows: number, active: number, spread: RowSpread): CostSequence {
+    return expertsCost(this.#timed.config, this.#timed.weightPrecision, rows, active, spread);
   }
 
   #compute(
@@ -305,64 +277,7 @@ export class MicroBatch {
     return this.#gpu.compute({ name, place: this.#place(layer), cost, sms: this.#options.sms, dependsOn });
   }
 
-  #exchangeKernel(
-    name: SpanName,
-    layer: TimedLayer,
-    cost: CostSequence,
-    dependsOn: readonly Dependency[],
-  ): Completion {
-    const { sms } = this.#options.pattern;
-    const stream = this.#options.exchangeStream;
-    const operation: Operation = { name, place: this.#place(layer), cost, stream, dependsOn };
-    return this.#gpu.compute(sms === null ? operation : { ...operation, sms });
-  }
-
-  /** One parcel for each other rank of the unit, beginning with the next one, so that ranks do not all aim at the first. */
-  #send<Body>(
-    phase: Phase,
-    layer: TimedLayer,
-    after: Completion,
-    bodies: readonly Body[],
-    bytesOf: (body: Body, unitRank: number) => number,
-  ): void {
-    const { unitRanks } = this.#options.setup;
-    const others = unitRanks.map((_, distance) => (this.#unitRank + distance) % unitRanks.length).slice(1);
-    const parcels = others.map((rank) => ({
-      target: unitRanks[rank]!,
-      bytes: bytesOf(bodies[rank]!, rank),
-      body: bodies[rank],
-    }));
-    this.#gpu.send({
-      exchange: this.#exchange(phase, layer),
-      phase,
-      place: this.#place(layer),
-      after,
-      parcels,
-    });
-  }
-
-  *#receive(phase: Phase, layer: TimedLayer, quiet: Duration): Program<Received> {
-    const { setup, exchangeStream, index } = this.#options;
-    return yield* this.#gpu.receive({
-      exchange: this.#exchange(phase, layer),
-      sources: setup.unitRanks.filter((rank) => rank !== setup.rank),
-      what: `${phase} of layer ${layer.layer}, micro-batch ${index}, step ${this.#options.step}`,
-      stream: exchangeStream,
-      quiet,
-    });
-  }
-
-  #byUnitRank<Body>(received: Received, own: Body): Body[] {
-    const { unitRanks } = this.#options.setup;
-    const bodies = received.deliveries.map(({ body }) => body as Body);
-    invariant(
-      bodies.length === unitRanks.length - 1,
-      `${bodies.length} parcels from ${unitRanks.length} ranks`,
-    );
-    return bodies.toSpliced(this.#unitRank, 0, own);
-  }
-
-  #exchange(phase: Phase, layer: TimedLayer): number {
+  #number(phase: Phase, layer: TimedLayer): number {
     const { step, index } = this.#options;
     const place = { step, layer: layer.layer, microBatch: index, phase };
     return exchangeNumber(place, this.#timed.config.layerCount);
@@ -379,6 +294,14 @@ export class MicroBatch {
 
 function latestOf(dependencies: readonly Dependency[]): Dependency {
   return dependencies.reduce((latest, dependency) => (dependency.at > latest.at ? dependency : latest));
+}
+
+/** Experts with up to this many times the mean count as even: a tile more for one of them is in the noise of kernels. */
+const EVEN_RATIO = 1.1;
+
+function spreadOf(rowsByExpert: Int32Array): RowSpread {
+  const mean = sum(rowsByExpert) / Math.max(1, activeExperts(rowsByExpert));
+  return rowsByExpert.every((count) => count <= EVEN_RATIO * mean) ? "even" : "uneven";
 }
 
 function activeExperts(rowsByExpert: Int32Array): number {

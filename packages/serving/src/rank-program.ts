@@ -3,7 +3,7 @@
 
 import { type Instant, invariant, latest } from "@windtunnel/base";
 import type { AttentionLoad } from "@windtunnel/attention-dp";
-import { type CostSequence, elementwise, matrixProduct } from "@windtunnel/gpu";
+import { type CostSequence, matrixProduct, rowKernel } from "@windtunnel/gpu";
 import type { ModelConfig } from "@windtunnel/model";
 import type { Program } from "@windtunnel/virtual-time";
 import { MicroBatch } from "./micro-batch.ts";
@@ -96,7 +96,7 @@ function createMicroBatch(
     rows: work.rowsOf(requests, { step, kind, microBatch: place.index, firstRow: place.firstRow }),
     load: attentionLoad(run, requests),
     sms: schedule.overlaps ? all - (pattern.sms ?? 0) : all,
-    exchangeStream: schedule.overlaps ? pattern.stream : "compute",
+    exchangeStream: schedule.overlaps && pattern.sms !== null ? "communication" : "compute",
     after: { at: startedAt, cause: { kind: "plan" } },
   });
 }
@@ -118,8 +118,8 @@ function attentionLoad(run: StepRun, requests: readonly PlannedRequest[]): Atten
 /** Last norm, vocabulary projection (BF16 weights) and choice. */
 function headCost(config: ModelConfig, rows: number): CostSequence {
   return [
-    elementwise(rows * 2 * config.hiddenSize),
+    rowKernel(rows, rows * 2 * config.hiddenSize),
     matrixProduct(rows, config.hiddenSize, config.vocabularySize, "bf16"),
-    elementwise(rows * config.vocabularySize),
+    rowKernel(rows, rows * config.vocabularySize),
   ];
 }

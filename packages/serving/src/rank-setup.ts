@@ -1,7 +1,7 @@
 // What a rank's program stands on: its GPU, its unit, the timed model, and the executed one with its weights.
 
 import type { Gpu, WeightPrecision } from "@windtunnel/gpu";
-import type { DispatchPattern } from "@windtunnel/expert";
+import type { DispatchPattern, Unit } from "@windtunnel/expert";
 import type { LayerContext, ModelConfig, ModelWeights, WirePrecision } from "@windtunnel/model";
 import type { ExpertPlacement } from "@windtunnel/router";
 import type { TensorMemory } from "@windtunnel/tensor";
@@ -36,8 +36,10 @@ export interface StepStyle {
 export interface RankSetup {
   readonly gpu: Gpu;
   readonly rank: number;
-  /** Ranks of the expert-parallel unit, ascending; this rank is one of them. */
-  readonly unitRanks: readonly number[];
+  /** The expert-parallel unit, as this rank sees it. */
+  readonly unit: Unit;
+  /** What dispatch patterns keep on this rank from one exchange to the next. */
+  readonly patternMemory: Map<string, unknown>;
   readonly placement: ExpertPlacement;
   readonly timed: TimedModel;
   /** What gives rows their routing: a model that is executed, or draws. */

@@ -61,23 +61,32 @@ function fourLanes(bytes: v128): v128 {
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
 }
 
+/** At least 1e-4. pmax keeps its first operand unless the second is greater, so a NaN never counts. */
 // @ts-ignore: decorator
 @inline
 function largestMagnitude(x: usize, count: i32): f32 {
   let largest = f32x4.splat(1e-4);
   const end = x + (<usize>(count & -4) << 2);
-  for (; x < end; x += 16) largest = f32x4.pmax(f32x4.abs(v128.load(x)), largest);
+  for (; x < end; x += 16) largest = f32x4.pmax(largest, f32x4.abs(v128.load(x)));
   const rest = count & 3;
-  if (rest > 0) largest = f32x4.pmax(f32x4.abs(loadTail(x, rest)), largest);
+  if (rest > 0) largest = f32x4.pmax(largest, f32x4.abs(loadTail(x, rest)));
   return max<f32>(
     max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
     max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
   );
 }
 
+/** The least power of two that is not below a positive normal number: any fraction bit carries into the exponent. */
+// @ts-ignore: decorator
+@inline
+function roundedUpToPowerOfTwo(value: f32): f32 {
+  return reinterpret<f32>((reinterpret<u32>(value) + 0x7fffff) & 0x7f800000);
+}
+
 /** Quantises `count` elements with one scale, which it returns. */
-function quantizeTile(codes: usize, x: usize, count: i32): f32 {
-  const scale = largestMagnitude(x, count) / <f32>448;
+function quantizeTile(codes: usize, x: usize, count: i32, isPowerOfTwo: i32): f32 {
+  let scale = largestMagnitude(x, count) / <f32>448;
+  if (isPowerOfTwo != 0) scale = roundedUpToPowerOfTwo(scale);
   const divisor = f32x4.splat(scale);
   const end = x + (<usize>(count & -4) << 2);
   for (; x < end; x += 16, codes += 4) {
@@ -108,11 +117,18 @@ function dequantizeTile(out: usize, codes: usize, count: i32, scale: f32): void 
   }
 }
 
-export function quantizeE4M3(codes: usize, scales: usize, x: usize, rows: i32, size: i32): void {
+export function quantizeE4M3(
+  codes: usize,
+  scales: usize,
+  x: usize,
+  rows: i32,
+  size: i32,
+  isPowerOfTwo: i32,
+): void {
   for (let row = 0; row < rows; row++) {
     for (let start = 0; start < size; start += TILE) {
       const count = min(TILE, size - start);
-      store<f32>(scales, quantizeTile(codes, x, count));
+      store<f32>(scales, quantizeTile(codes, x, count, isPowerOfTwo));
       scales += 4;
       codes += count;
       x += <usize>count << 2;

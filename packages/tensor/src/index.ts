@@ -4,12 +4,14 @@ export { Arena, MAX_MEMORY_BYTES, TensorMemory } from "./memory.ts";
 export {
   decodeBF16,
   decodeE4M3,
+  decodeUE8M0,
   dequantizeBlocks,
   E4M3_MAX,
   E4M3_TILE,
   encodeBF16,
   encodeE4M3,
   scaleE4M3,
+  type ScaleFormat,
   scaleUE8M0,
 } from "./number-formats.ts";
 export { packedElementCount, type PackedMatrix, packMatrix, PANEL_WIDTH } from "./packed-matrix.ts";

@@ -6,6 +6,7 @@
 //  - four-lane: lane l adds the elements with index ≡ l (mod 4) in order, from 0; result (l0 + l1) + (l2 + l3).
 // A row of a result depends on its own row of the input only.
 
+import type { ScaleFormat } from "./number-formats.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -69,8 +70,10 @@ export interface Kernels {
   /**
    * Quantises each row in tiles of 128 (the last may be shorter) to E4M3 with a 32-bit scale: mechanics §1.4:
    * amax = max(|x|, 1e-4), scale = amax / 448, q = e4m3(x / scale). codes [rows, size] bytes, scales [rows, ceil(size / 128)].
+   * With "ue8m0" the scale is rounded up to a power of two. A NaN does not count in amax and becomes a code of NaN;
+   * a tile with an infinity has an infinite scale and reads back as NaN throughout.
    */
-  quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor): void;
+  quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor, format?: ScaleFormat): void;
 
   /** out = q · scale, the inverse of quantizeE4M3. */
   dequantizeE4M3(out: Tensor, codes: Uint8Array, scales: Float32Array): void;

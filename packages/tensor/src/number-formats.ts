@@ -11,6 +11,9 @@ export const E4M3_TILE = 128;
 /** The floor of a tile's largest magnitude, so that a tile of zeros has a scale. */
 export const SMALLEST_AMAX: number = Math.fround(1e-4);
 
+/** What a tile's scale may be: any 32-bit float, or a power of two (`scale_fmt` of a configuration). */
+export type ScaleFormat = "f32" | "ue8m0";
+
 const E4M3_NAN = 0x7f;
 const BF16_NAN = 0x7fc0;
 const FLOAT32_BIAS = 127;
@@ -94,9 +97,18 @@ export function scaleE4M3(amax: number): number {
 
 /** The scale as a power of two: 2^ceil(log2(amax / 448)), amax at least 1e-4. Exact: any fraction bit rounds it up. */
 export function scaleUE8M0(amax: number): number {
+  if (Number.isNaN(amax)) return Number.NaN;
   const pattern = bitsOf(scaleE4M3(amax));
   const hasFraction = (pattern & 0x7fffff) !== 0;
   return floatOf(((pattern >>> FLOAT32_FRACTION_BITS) + (hasFraction ? 1 : 0)) << FLOAT32_FRACTION_BITS);
+}
+
+/** The scale that a UE8M0 code (0 … 255) stands for: 2^(code - 127); 255 is NaN. */
+export function decodeUE8M0(code: number): number {
+  invariant(Number.isInteger(code) && code >= 0 && code <= 255, `UE8M0 code ${code} is not a byte`);
+  if (code === 255) return Number.NaN;
+  // 2^-127 lies below the normal 32-bit floats.
+  return code === 0 ? 2 ** -127 : powerOfTwo(code - FLOAT32_BIAS);
 }
 
 /**

@@ -6,6 +6,7 @@ import { invariant } from "@windtunnel/base";
 import { throwAtNonFinite } from "./finite.ts";
 import type { Kernels, RopeTables, StridedRows } from "./kernels.ts";
 import type { TensorMemory } from "./memory.ts";
+import type { ScaleFormat } from "./number-formats.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
 import * as shapes from "./shapes.ts";
 import { instantiateKernels, type KernelFunctions } from "./simd/kernel-module.ts";
@@ -160,11 +161,19 @@ class SimdKernels implements Kernels {
     if (this.#functions.allFinite(this.#at(x), x.data.length) === 0) throwAtNonFinite(x, what);
   }
 
-  quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor): void {
+  quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor, format: ScaleFormat = "f32"): void {
     shapes.checkE4M3(codes, scales, x);
     const codesAddress = this.#staging.output(0, codes);
     const scalesAddress = this.#staging.output(1, scales);
-    this.#functions.quantizeE4M3(codesAddress, scalesAddress, this.#at(x), rowCount(x), rowSize(x));
+    const isPowerOfTwo = format === "ue8m0" ? 1 : 0;
+    this.#functions.quantizeE4M3(
+      codesAddress,
+      scalesAddress,
+      this.#at(x),
+      rowCount(x),
+      rowSize(x),
+      isPowerOfTwo,
+    );
     this.#staging.finish(codesAddress, codes);
     this.#staging.finish(scalesAddress, scales);
   }

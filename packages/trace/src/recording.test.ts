@@ -63,7 +63,7 @@ describe("a recording", () => {
     const file = path.join(folder, "edges");
     const host = new HostRecording(file);
     const latest = (2 ** 53 - 1) as Instant;
-    const span = { name: "head", stream: "copy", step: 7, layer: -1, microBatch: -1, sms: 132 } as const;
+    const span = { name: "head", stream: "forward", step: 7, layer: -1, microBatch: -1, sms: 132 } as const;
     const causes = [
       { kind: "stream" },
       { kind: "launch" },

@@ -20,6 +20,10 @@ export const COMMUNICATION_SPANS = [
   "dispatch.receive",
   "combine.send",
   "combine.receive",
+  "dispatch.layout", // normal mode: which token goes to which rank
+  "dispatch.notify", // normal mode: the counts that every rank needs before it can receive
+  "dispatch.forward", // a relay hands on what came over the network
+  "combine.forward", // a relay sums what its node sends back
 ] as const;
 export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICATION_SPANS] = [
   ...COMPUTE_SPANS,
@@ -27,7 +31,7 @@ export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICAT
 ];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
-export const STREAMS = ["compute", "communication", "copy"] as const;
+export const STREAMS = ["compute", "communication", "forward"] as const;
 export type StreamName = (typeof STREAMS)[number];
 
 /** What let a span start: the last of its preconditions to hold. */

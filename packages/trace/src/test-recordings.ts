@@ -150,7 +150,7 @@ class RankWriter {
   }
 
   beginStep(step: number, at: number): number {
-    for (const stream of ["compute", "communication", "copy"] as const) this.#free.set(stream, at);
+    for (const stream of ["compute", "communication", "forward"] as const) this.#free.set(stream, at);
     const place = { step, layer: -1, microBatch: -1 };
     const times = { start: at as Instant, end: (at + 100) as Instant };
     this.#recorder.span({

@@ -60,6 +60,8 @@ interface Running {
   readonly program: Program;
   wait: Wait | undefined;
   since: Instant;
+  /** What it promised when it last went to wait. */
+  promised: Instant;
 }
 
 /** The programs of one process, and what they promise together. */
@@ -73,9 +75,9 @@ export class ProgramSet {
     this.#owner = owner;
   }
 
-  /** Starts a program; it runs at once, up to its first wait. */
+  /** Starts a program; it runs at once, up to its first wait, and under the promise of the program that starts it. */
   start(name: string, program: Program): void {
-    const running: Running = { name, program, wait: undefined, since: this.#now };
+    const running: Running = { name, program, wait: undefined, since: this.#now, promised: this.#promised };
     this.#running.push(running);
     this.#step(running, this.#now);
   }
@@ -112,10 +114,15 @@ export class ProgramSet {
 
   #step(running: Running, at: Instant): void {
     const { wait } = running;
-    if (wait !== undefined)
-      this.#promised = latest(this.#promised, latest(wait.notBefore, after(this.#now, wait.quiet)));
+    // Another program may have woken this one, and goes on afterwards under its own promise.
+    const outer = this.#promised;
+    if (wait !== undefined) {
+      running.promised = latest(running.promised, latest(wait.notBefore, after(this.#now, wait.quiet)));
+    }
     running.wait = undefined;
+    this.#promised = running.promised;
     const { done, value } = running.program.next(at);
+    this.#promised = outer;
     if (done === true) {
       this.#running.splice(this.#running.indexOf(running), 1);
       return;

@@ -94,10 +94,11 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   return { ...state(), digests: loop.digests(), waiting: loop.waiting() };
 }
 
-/** The error of a run in which nothing can happen any more and programs still wait. */
+/** The error of a run in which nothing can happen any more and programs still wait; who has waited longest stands first. */
 export function deadlockError(waiting: readonly WaitReport[]): WorldError {
   const shown = 12;
-  const lines = waiting.slice(0, shown).map(({ who, what, since, missing }) => {
+  const longestFirst = waiting.toSorted((a, b) => a.since - b.since);
+  const lines = longestFirst.slice(0, shown).map(({ who, what, since, missing }) => {
     const lacks =
       missing.length === 0
         ? ""

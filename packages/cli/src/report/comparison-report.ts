@@ -9,10 +9,10 @@ import { renderSection } from "./table.ts";
 
 /**
  * Requests per GPU below which splitting a batch costs more than overlapping saves, at a degree of 16.
- * Measured with the start examples: at 160, an MoE layer takes 1.07 ms in five stages and 1.02 ms without; at 192,
- * 1.11 ms and 1.12 ms.
+ * Measured with the start examples: at 192, an MoE layer takes 1.21 ms in five stages and 1.16 ms without; at 224,
+ * 1.26 ms and 1.30 ms.
  */
-const REQUESTS_WHERE_OVERLAP_PAYS = 180;
+const REQUESTS_WHERE_OVERLAP_PAYS = 210;
 
 export function renderComparison(sequential: Summary, fiveStage: Summary, colours: Colours): string {
   return `${renderStepTimes(sequential, fiveStage, colours)}\n\n${renderHiding(sequential, fiveStage, colours)}`;

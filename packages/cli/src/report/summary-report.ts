@@ -32,9 +32,6 @@ export function renderSummary(
 
 export function renderCluster(scenario: Scenario, summary: Summary, colours: Colours): string {
   const { model, timing, cluster, parallelism, run, placement } = scenario;
-  const { nodesPerLeaf, spinesPerPlane, network } = cluster.fabric;
-  const planeCount = summary.traffic.bytesByPlane.length;
-  const leaves = plural(Math.ceil(cluster.nodes / nodesPerLeaf), "leaf", "leaves");
   const kvLength =
     timing.kvLength === undefined ? "" : `, ${formatCount(timing.kvLength)} cached tokens a request`;
   const named = "preset" in model ? `preset ${model.preset}` : `checkpoint ${nameOf(model.checkpoint)}`;
@@ -44,10 +41,7 @@ export function renderCluster(scenario: Scenario, summary: Summary, colours: Col
       "cluster",
       `${plural(cluster.nodes, "node")} of ${plural(cluster.gpusPerNode, "GPU")} (${nameOf(timing.gpu)})`,
     ],
-    [
-      "fabric",
-      `${plural(planeCount, "plane")} of ${leaves} and ${plural(spinesPerPlane, "spine")} each, ${network}`,
-    ],
+    ["fabric", fabricOf(cluster, summary.traffic.bytesByPlane.length)],
     ["executed", isReal ? named : "nothing (math: skip)"],
     [
       "timed",
@@ -187,6 +181,18 @@ function stepRow(kind: string, steps: readonly StepSummary[]): string[] {
     formatMicroseconds(Math.max(...times)),
     formatMicroseconds(mean(steps.map((step) => step.layerUs))),
   ];
+}
+
+function fabricOf({ nodes, fabric }: Scenario["cluster"], planeCount: number): string {
+  const { kind, nodesPerLeaf, network } = fabric;
+  if (kind === "nvlink-domain") return "one NVLink domain for all GPUs";
+  const spines = plural(fabric.spinesPerPlane, "spine");
+  if (kind === "single-plane" || nodesPerLeaf === undefined) {
+    return `one plane for all NICs, with ${spines}, ${network}`;
+  }
+  const leaves = plural(Math.ceil(nodes / nodesPerLeaf), "leaf", "leaves");
+  if (kind === "multi-rail") return `rails of ${leaves} each, joined by ${spines}, ${network}`;
+  return `${plural(planeCount, "plane")} of ${leaves} and ${spines} each, ${network}`;
 }
 
 function runOf(run: Scenario["run"]): string {

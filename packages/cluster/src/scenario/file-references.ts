@@ -11,23 +11,32 @@ export function isFileReference(value: string): boolean {
   return /[\\/]/.test(value) || /\.(?:json|ya?ml)$/i.test(value);
 }
 
+/** Whether a dispatch pattern is a file and not a built-in one. */
+export function isPatternFile(value: string): boolean {
+  return /[\\/]/.test(value) || /\.[cm]?[jt]s$/i.test(value);
+}
+
 /** The scenario with absolute paths. */
 export function resolveFileReferences(scenario: Scenario, folder: string): Scenario {
   const absolute = (file: string): string => path.resolve(folder, file);
   const absoluteIfFile = (value: string): string => (isFileReference(value) ? absolute(value) : value);
-  const { model, timing, workload, routing } = scenario;
+  const { model, timing, workload, routing, run } = scenario;
+  const withPattern = <Style extends { readonly dispatch: string }>(style: Style): Style => {
+    return isPatternFile(style.dispatch) ? { ...style, dispatch: absolute(style.dispatch) } : style;
+  };
   return {
     ...scenario,
     model: "checkpoint" in model ? { checkpoint: absolute(model.checkpoint) } : model,
     ...(routing !== undefined && "file" in routing ? { routing: { file: absolute(routing.file) } } : {}),
     timing: { ...timing, model: absoluteIfFile(timing.model), gpu: absoluteIfFile(timing.gpu) },
+    run: { ...run, prefill: withPattern(run.prefill), decode: withPattern(run.decode) },
     workload: "prompts" in workload ? { ...workload, prompts: absolute(workload.prompts) } : workload,
   };
 }
 
 /** Files and folders that a resolved scenario names and that are not there. */
 export function missingFiles(scenario: Scenario): Problem[] {
-  const { model, timing, workload } = scenario;
+  const { model, timing, workload, run } = scenario;
   const problems: Problem[] = [];
   const expectKind = (fieldPath: readonly string[], file: string, kind: "file" | "folder"): void => {
     const actual = kindOf(file);
@@ -39,6 +48,10 @@ export function missingFiles(scenario: Scenario): Problem[] {
   if ("checkpoint" in model) expectKind(["model", "checkpoint"], model.checkpoint, "folder");
   if (isFileReference(timing.model)) expectKind(["timing", "model"], timing.model, "file");
   if (isFileReference(timing.gpu)) expectKind(["timing", "gpu"], timing.gpu, "file");
+  for (const kind of ["prefill", "decode"] as const) {
+    const { dispatch } = run[kind];
+    if (isPatternFile(dispatch)) expectKind(["run", kind, "dispatch"], dispatch, "file");
+  }
   if ("prompts" in workload) expectKind(["workload", "prompts"], workload.prompts, "file");
   return problems;
 }

@@ -47,8 +47,10 @@ describe("a good scenario", () => {
           kind: "multi-plane",
           nodesPerLeaf: 32,
           spinesPerPlane: 32,
+          switchPorts: 64,
           network: "infiniband",
           routing: "static",
+          pcie: false,
         },
       },
       parallelism: { expertParallel: 8, redundantExperts: 0 },
@@ -57,6 +59,7 @@ describe("a good scenario", () => {
         prefill: { schedule: "sequential", dispatch: "direct" },
         decode: { schedule: "sequential", dispatch: "low-latency" },
         precision: { dispatch: "f32", combine: "f32" },
+        communicationSms: 20,
         nvlinkForDispatch: true,
       },
       workload: {
@@ -248,14 +251,9 @@ describe("what this version can't run", () => {
       "math: skip\nrouting: { file: recording.bin }\n",
       'recording.bin" is not in this version; allowed now: leaving it out',
     ],
-    ["parallelism: { redundantExperts: 8 }\n", "8 is not in this version; allowed now: 0"],
     [
       "run: { prefill: { schedule: dual-batch } }\n",
       '"dual-batch" is not in this version; allowed now: sequential',
-    ],
-    [
-      "run: { decode: { dispatch: normal } }\n",
-      '"normal" is not in this version; allowed now: direct, low-latency',
     ],
     ["run: { precision: { combine: fp8 } }\n", '"fp8" is not in this version; allowed now: f32, bf16'],
     [

@@ -1,13 +1,15 @@
 // A scenario as the rest of the house sees it: every default filled in, every path absolute.
-// Only `cluster.fabric.planes` and `timing.kvLength` may be missing: the first needs the hardware profile
-// (a node's NICs), the second means "as executed". It does not know how it was written down (`schema.ts`).
+// Only `cluster.fabric.planes`, `nodesPerLeaf` beside it and `timing.kvLength` may be missing: the first two need the
+// hardware profile (a node's NICs), the third means "as executed". It does not know how it was written down (`schema.ts`).
 
+import type { FabricKind } from "@windtunnel/network-plane";
 import type { Placement } from "./placement.ts";
 
 export type ScenarioModel = { readonly checkpoint: string } | { readonly preset: string };
 
 export type Schedule = "sequential" | "dual-batch" | "five-stage";
-export type DispatchPattern = "direct" | "normal" | "low-latency";
+/** A built-in pattern's name, or the absolute path of a pattern's file. */
+export type DispatchPattern = string;
 export type WirePrecision = "f32" | "bf16" | "fp8";
 export type RunPhase = "generate" | "prefill" | "decode";
 export type FabricRouting = "static" | "ecmp" | "adaptive";
@@ -32,13 +34,17 @@ export interface ScenarioTiming {
 }
 
 export interface ScenarioFabric {
-  readonly kind: "multi-plane";
-  /** Missing: as many as a node of the hardware profile has NICs. */
+  readonly kind: FabricKind;
+  /** NICs of a node that are used. Missing: as many as a node of the hardware profile has, for its GPUs at most. */
   readonly planes?: number;
-  readonly nodesPerLeaf: number;
+  /** Missing only in `single-plane`: as many as fit half of a leaf's ports, with all their NICs. */
+  readonly nodesPerLeaf?: number;
   readonly spinesPerPlane: number;
+  readonly switchPorts: number;
   readonly network: "infiniband" | "roce";
   readonly routing: FabricRouting;
+  /** Whether PCIe inside nodes is links of its own. */
+  readonly pcie: boolean;
 }
 
 export interface DrawnWorkload {
@@ -83,6 +89,8 @@ export interface Scenario {
     readonly prefill: { readonly schedule: "sequential" | "dual-batch"; readonly dispatch: DispatchPattern };
     readonly decode: { readonly schedule: "sequential" | "five-stage"; readonly dispatch: DispatchPattern };
     readonly precision: { readonly dispatch: WirePrecision; readonly combine: WirePrecision };
+    /** SMs of the kernels of `direct` and `normal`. */
+    readonly communicationSms: number;
     /** False: dispatch and combine leave the NVLink domain alone, also inside a node. */
     readonly nvlinkForDispatch: boolean;
   };

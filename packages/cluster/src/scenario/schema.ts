@@ -3,9 +3,15 @@
 // text of what is *allowed*; `problems.ts` puts what was found before it. What a version can't run yet is not
 // known here: see `this-version.ts`.
 
+import {
+  DEFAULT_SWITCH_PORTS,
+  defaultNodesPerLeaf,
+  defaultSpines,
+  FABRIC_KINDS,
+} from "@windtunnel/network-plane";
 import { z } from "zod";
 import { ALLOWED_PLACEMENTS, parsePlacement, type Placement, PLACEMENT_PATTERN } from "./placement.ts";
-import type { Scenario, ScenarioModel, ScenarioWorkload } from "./scenario.ts";
+import type { Scenario, ScenarioFabric, ScenarioModel, ScenarioWorkload } from "./scenario.ts";
 
 /** An integer from `least` up. */
 function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodNumber {
@@ -46,7 +52,9 @@ function fields<Shape extends z.core.$ZodLooseShape>(
 const MOST_NODES = 4096;
 const MOST_GPUS_PER_NODE = 256;
 const MOST_PLANES = 256;
+const MOST_SWITCH_PORTS = 4096;
 const MOST_REQUESTS_PER_GPU = 65_536;
+const MOST_REDUNDANT_EXPERTS = 65_536;
 
 const MODEL_ALLOWED = "either { checkpoint: FOLDER } or { preset: NAME }";
 const WORKLOAD_ALLOWED = "either { prompts: FILE, maxNewTokens: N } or { drawn: { … } }";
@@ -87,7 +95,9 @@ const timingSchema = fields({
     ),
   gpu: text("a profile's name, or the path of a JSON or YAML profile")
     .default("h800")
-    .describe("Hardware profile (h800, h100, h200, h20), or the path of a JSON or YAML profile file."),
+    .describe(
+      "Hardware profile (h800, h100, h200, h20, b200, gb200), or the path of a JSON or YAML profile file.",
+    ),
   kvLength: whole(1)
     .exactOptional()
     .describe(
@@ -96,16 +106,29 @@ const timingSchema = fields({
 });
 
 const fabricSchema = fields({
-  kind: oneOf("multi-plane")
+  kind: oneOf(...FABRIC_KINDS)
     .default("multi-plane")
-    .describe("Topology: disjoint two-layer fat-trees, one for each NIC of a node."),
+    .describe(
+      "Topology. multi-plane: disjoint two-layer fat-trees, one for each NIC of a node; multi-rail: the same leaves, all rails under shared spines; single-plane: one fat-tree for all NICs; nvlink-domain: all GPUs at one NVLink switch, and no planes.",
+    ),
   planes: whole(1, MOST_PLANES)
     .exactOptional()
     .describe(
-      "Number of planes, each on a NIC of every node: at most the NICs of the hardware profile, which is the default.",
+      "NICs of each node that are used, each on its own plane, on its own rail, or on the single plane. Default: those of the hardware profile, one for each GPU at most.",
     ),
-  nodesPerLeaf: whole(1).default(32).describe("Nodes under one leaf switch of a plane."),
-  spinesPerPlane: whole(1).default(32).describe("Number of spine switches of a plane."),
+  nodesPerLeaf: whole(1)
+    .exactOptional()
+    .describe(
+      "Nodes under one leaf switch of a plane or rail. Default: half of its ports; in single-plane, divided by a node's NICs.",
+    ),
+  spinesPerPlane: whole(0)
+    .exactOptional()
+    .describe(
+      "Number of spine switches of a plane; in multi-rail, of all rails together. Default: half of a switch's ports.",
+    ),
+  switchPorts: whole(2, MOST_SWITCH_PORTS)
+    .default(DEFAULT_SWITCH_PORTS)
+    .describe("Ports of each leaf and spine switch."),
   network: oneOf("infiniband", "roce")
     .default("infiniband")
     .describe("Link technology; it sets the switch latency."),
@@ -114,6 +137,16 @@ const fabricSchema = fields({
     .describe(
       "How a message finds its spine; static: target node modulo spines; ecmp: a hash of source and target rank; adaptive: the uplink of its own leaf that is free first.",
     ),
+  pcie: flag()
+    .default(false)
+    .describe(
+      "Whether messages cross PCIe links between GPU and NIC, where other traffic contends; false: PCIe's time is part of the end latency.",
+    ),
+}).transform((fabric): ScenarioFabric => {
+  const { kind, switchPorts, spinesPerPlane = defaultSpines(switchPorts) } = fabric;
+  if (kind === "single-plane") return { ...fabric, spinesPerPlane };
+  const { nodesPerLeaf = defaultNodesPerLeaf(kind, switchPorts, 1) } = fabric;
+  return { ...fabric, nodesPerLeaf, spinesPerPlane };
 });
 
 const clusterSchema = fields({
@@ -126,14 +159,15 @@ const parallelismSchema = fields({
   expertParallel: whole(1)
     .exactOptional()
     .describe("GPUs that share one copy of the experts; divides the number of GPUs. Default: all GPUs."),
-  redundantExperts: whole(0)
+  redundantExperts: whole(0, MOST_REDUNDANT_EXPERTS)
     .default(0)
     .describe(
-      "Replicas of experts beyond one each, in experts; experts plus replicas divide by expertParallel.",
+      "Replicas in each layer beyond one of each expert, placed by EPLB; experts plus these divide by expertParallel.",
     ),
 });
 
-const dispatchPattern = oneOf("direct", "normal", "low-latency");
+const PATTERN_ALLOWED = "direct, normal, low-latency, or the path of a pattern's file (./mine.ts)";
+const dispatchPattern = text(PATTERN_ALLOWED);
 const wirePrecision = oneOf("f32", "bf16", "fp8");
 
 const runSchema = fields({
@@ -144,7 +178,9 @@ const runSchema = fields({
     schedule: oneOf("sequential", "dual-batch")
       .default("sequential")
       .describe("Order of operations in prefill."),
-    dispatch: dispatchPattern.default("direct").describe("All-to-all pattern in prefill."),
+    dispatch: dispatchPattern
+      .default("direct")
+      .describe(`All-to-all pattern in prefill: ${PATTERN_ALLOWED}.`),
   })
     .prefault({})
     .describe("How prompts are computed."),
@@ -152,7 +188,9 @@ const runSchema = fields({
     schedule: oneOf("sequential", "five-stage")
       .default("sequential")
       .describe("Order of operations in decode."),
-    dispatch: dispatchPattern.default("low-latency").describe("All-to-all pattern in decode."),
+    dispatch: dispatchPattern
+      .default("low-latency")
+      .describe(`All-to-all pattern in decode: ${PATTERN_ALLOWED}.`),
   })
     .prefault({})
     .describe("How new tokens are computed."),
@@ -162,9 +200,15 @@ const runSchema = fields({
   })
     .prefault({})
     .describe("Number formats on the wire."),
+  communicationSms: whole(2, 1024)
+    .multipleOf(2, { error: "an even number of SMs" })
+    .default(20)
+    .describe("SMs that the kernels of direct and normal hold while they run; an even number."),
   nvlinkForDispatch: flag()
     .default(true)
-    .describe("Whether dispatch and combine may use NVLink; false: PCIe and a leaf, also inside a node."),
+    .describe(
+      "Whether dispatch and combine may use NVLink; false: NICs and a leaf, also inside a node. Always true in an nvlink-domain.",
+    ),
 });
 
 const DEFAULT_NEW_TOKENS = 16;

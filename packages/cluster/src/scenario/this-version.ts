@@ -12,11 +12,7 @@ interface Limit {
 
 const LIMITS: readonly Limit[] = [
   { path: ["routing", "file"], allowedNow: [] },
-  { path: ["cluster", "fabric", "kind"], allowedNow: ["multi-plane"] },
-  { path: ["parallelism", "redundantExperts"], allowedNow: [0] },
   { path: ["run", "prefill", "schedule"], allowedNow: ["sequential"] },
-  { path: ["run", "prefill", "dispatch"], allowedNow: ["direct", "low-latency"] },
-  { path: ["run", "decode", "dispatch"], allowedNow: ["direct", "low-latency"] },
   { path: ["run", "precision", "combine"], allowedNow: ["f32", "bf16"] },
   { path: ["workload", "drawn", "positionsPerRequest"], allowedNow: [1] },
   { path: ["workload", "drawn", "acceptedPerStep"], allowedNow: [1] },

@@ -27,26 +27,26 @@ export const fiveStage: Schedule = {
         first.attention1(layer);
       }
       // Slot 1.
-      first.sendDispatch(layer);
+      yield* first.sendDispatch(layer);
       first.shared(layer);
-      if (previous !== undefined) yield* second.receiveCombine(previous, first.leastUntilCombine());
+      if (previous !== undefined) yield* second.receiveCombine(previous, first.leastUntilCombine(layer));
       second.attention0(layer);
       // Slot 2.
       yield* first.receiveDispatch(layer);
       first.mlp(layer);
       // Slot 3.
-      first.sendCombine(layer);
+      yield* first.sendCombine();
       second.attention1(layer);
       // Slot 4.
-      second.sendDispatch(layer);
+      yield* second.sendDispatch(layer);
       second.shared(layer);
-      yield* first.receiveCombine(layer, second.leastUntilCombine());
+      yield* first.receiveCombine(layer, second.leastUntilCombine(layer));
       if (next !== undefined) first.attention0(next);
       // Slot 5.
       yield* second.receiveDispatch(layer);
       second.mlp(layer);
       // Slot 6.
-      second.sendCombine(layer);
+      yield* second.sendCombine();
       if (next !== undefined) first.attention1(next);
     }
     const last = layers.at(-1);

@@ -14,10 +14,10 @@ export const sequential: Schedule = {
       const hasNext = index + 1 < layers.length;
       all!.attention0(layer);
       all!.attention1(layer);
-      all!.sendDispatch(layer);
+      yield* all!.sendDispatch(layer);
       yield* all!.receiveDispatch(layer);
       all!.mlp(layer);
-      all!.sendCombine(layer);
+      yield* all!.sendCombine();
       yield* all!.receiveCombine(layer, hasNext ? all!.leastUntilDispatch() : []);
       all!.shared(layer);
     }

@@ -6,6 +6,8 @@ import {
   encodeBF16,
   encodeE4M3,
   scaleE4M3,
+  type ScaleFormat,
+  scaleUE8M0,
   SMALLEST_AMAX,
 } from "../number-formats.ts";
 import { checkBF16, checkE4M3 } from "../shapes.ts";
@@ -13,12 +15,22 @@ import { rowCount, rowSize, type Tensor } from "../tensor.ts";
 
 const { fround } = Math;
 
-export function quantizeE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor): void {
+export function quantizeE4M3(
+  codes: Uint8Array,
+  scales: Float32Array,
+  x: Tensor,
+  format: ScaleFormat = "f32",
+): void {
   checkE4M3(codes, scales, x);
+  const scaleOf = format === "ue8m0" ? scaleUE8M0 : scaleE4M3;
   forEachTile(x, (start, end, tile) => {
     let amax = SMALLEST_AMAX;
-    for (let i = start; i < end; i++) amax = Math.max(amax, Math.abs(x.data[i]!));
-    const scale = scaleE4M3(amax);
+    for (let i = start; i < end; i++) {
+      const magnitude = Math.abs(x.data[i]!);
+      // Never true for a NaN.
+      if (magnitude > amax) amax = magnitude;
+    }
+    const scale = scaleOf(amax);
     scales[tile] = scale;
     for (let i = start; i < end; i++) codes[i] = encodeE4M3(fround(x.data[i]! / scale));
   });

@@ -61,7 +61,15 @@ export interface KernelFunctions {
   /** Where the first NaN stands, counted over all rows; -1 without one. */
   topK(x: Address, rows: Count, size: Count, k: Count, indices: Address, values: Address): number;
   allFinite(x: Address, count: Count): 0 | 1;
-  quantizeE4M3(codes: Address, scales: Address, x: Address, rows: Count, size: Count): void;
+  /** `isPowerOfTwo`: 1 if scales are rounded up to powers of two. */
+  quantizeE4M3(
+    codes: Address,
+    scales: Address,
+    x: Address,
+    rows: Count,
+    size: Count,
+    isPowerOfTwo: number,
+  ): void;
   dequantizeE4M3(out: Address, codes: Address, scales: Address, rows: Count, size: Count): void;
   quantizeBF16(codes: Address, x: Address, count: Count): void;
   dequantizeBF16(out: Address, codes: Address, count: Count): void;

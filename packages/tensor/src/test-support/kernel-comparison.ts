@@ -31,25 +31,25 @@ export const both: readonly Kernels[] = [plainKernels, simd];
 
 /** Seeded inputs: shapes that hit every remainder, values of many magnitudes, zeros of both signs. */
 export class Draw {
-  readonly #stream: RandomStream;
+  readonly stream: RandomStream;
   constructor(seed: number, name: string) {
-    this.#stream = new RandomStream(seed, name);
+    this.stream = new RandomStream(seed, name);
   }
 
   size(largest: number): number {
-    return 1 + this.#stream.below(largest);
+    return 1 + this.stream.below(largest);
   }
 
   count(largest: number): number {
-    return this.#stream.below(largest + 1);
+    return this.stream.below(largest + 1);
   }
 
   value(): number {
-    const kind = this.#stream.below(16);
+    const kind = this.stream.below(16);
     if (kind === 0) return 0;
     if (kind === 1) return -0;
     const spread = kind === 2 ? 8 : kind === 3 ? 1e-3 : 1;
-    return this.#stream.normal() * spread;
+    return this.stream.normal() * spread;
   }
 
   tensor(...shape: number[]): Tensor {
@@ -71,7 +71,7 @@ export class Draw {
   }
 
   positions(count: number, below: number): Int32Array {
-    return Int32Array.from({ length: count }, () => this.#stream.below(below));
+    return Int32Array.from({ length: count }, () => this.stream.below(below));
   }
 }
 

@@ -1,0 +1,439 @@
+// DeepEP's normal mode (mechanics §2.2). A token crosses the network once for each remote node that needs it, to the GPU
+// of the source's own index, which forwards it over NVLink to the GPUs of its node; on the way back each GPU sums its own
+// experts' outputs, the relay sums its node's, and the source sums nodes in ascending order.
+//
+// Steps of a dispatch: layout; notify, in which every rank learns how many tokens the others have, with a wait of the
+// host; then one resident kernel. Half of its SMs send, the other half forward (on a stream of their own). Of a combine:
+// the same kernel, the other way. Tokens travel in slices of consecutive tokens, which is what all channels together have
+// under way at once, so that the two hops overlap as they do through ring buffers.
+//
+// With T tokens of a rank, of which a part n(A) needs remote node A and g(A, i) its GPU i, slices S = ceil(T / 256),
+// at most 16, N nodes of G ranks, e experts on a rank:
+//
+//   messages  notify N - 1 + (G - 1); dispatch S (N - 1) over the network, S' (G - 1) over NVLink, where S' is the most
+//             slices of the sources with the rank's index; combine the same numbers
+//   bytes     notify 4 G (1 + e) to each node, 4 N (1 + e) to each neighbour; over the network message(T) · Σ n(A),
+//             over NVLink message(T) · Σ g(A, i) of what a relay does not keep, both ways
+//   message   dispatch align16(row(H) + 8 + 8 k), combine align16(row(H) + 8 + 4 k): at H = 7168, k = 8: 7,472 bytes
+//             in FP8, 14,384 back in BF16
+//
+// The tree of a sum: on a rank, experts in ascending order; on a node, ranks in ascending order; at the source, nodes in
+// ascending order. The first two are rounded as the wire rounds them.
+
+import { after, type Duration, type Instant, microseconds, NO_TIME } from "@windtunnel/base";
+import { type Completion, type CostSequence, type Dependency, exchangeKernel } from "@windtunnel/gpu";
+import { wireRowBytes } from "@windtunnel/model";
+import type { Program } from "@windtunnel/virtual-time";
+import type { DispatchPattern, ExchangeShape, ExchangeSteps } from "../pattern.ts";
+import type { Beside, Message, RankExchange, Relay } from "../rank-exchange.ts";
+import { sliceTokens, splitByGroup, type TokenSet } from "../token-set.ts";
+
+/** SMs of the kernel: 20 in DeepEP's measurements, 24 in DeepSeek's deployment. */
+export interface NormalOptions {
+  readonly sms: number;
+}
+
+/** Tokens that all channels together have under way: 10 channels with chunks of 8 to 36 tokens (mechanics §2.2). */
+const SLICE_TOKENS = 256;
+const MOST_SLICES = 16;
+/** Ring buffers: tokens that a sender may have in flight to one peer, over all channels. */
+const IN_FLIGHT_TOKENS = 10 * 128;
+/** From a chunk's departure to its credit's return, at least: twice the latency of a message across leaves. */
+const ROUND_TRIP: Duration = microseconds(7.4);
+
+const NOTIFY = 0;
+const NOTIFY_NODE = 1;
+const FIRST_OUT = 2;
+const FIRST_FORWARD = FIRST_OUT + MOST_SLICES;
+
+/** Source node and mask of ranks, in front of each token. */
+const META_BYTES = 8;
+
+/** Bytes of a token on its way to experts: row, source, expert numbers and gate weights. */
+export function normalDispatchBytes({ hiddenSize, wire, choicesPerToken }: ExchangeShape): number {
+  return align16(wireRowBytes(wire.dispatch, hiddenSize) + META_BYTES + 8 * choicesPerToken);
+}
+
+/** Bytes of a partial sum on its way back; gate weights are reduced beside it. */
+export function normalCombineBytes({ hiddenSize, wire, choicesPerToken }: ExchangeShape): number {
+  return align16(wireRowBytes(wire.combine, hiddenSize) + META_BYTES + 4 * choicesPerToken);
+}
+
+function align16(bytes: number): number {
+  return 16 * Math.ceil(bytes / 16);
+}
+
+export function createNormal({ sms }: NormalOptions): DispatchPattern {
+  return { name: "normal", sms, open: (exchange) => new NormalExchange(exchange, sms / 2) };
+}
+
+/** What a kernel hands over in slices: when each one is ready. */
+interface Paced {
+  readonly kernel: Completion;
+  readonly readyAt: readonly Instant[];
+}
+
+class NormalExchange implements ExchangeSteps {
+  readonly #exchange: RankExchange;
+  /** SMs of either half of the kernel: one SM of each pair sends, the other forwards. */
+  readonly #half: number;
+  readonly #home: readonly number[];
+  readonly #neighbours: readonly number[];
+  /** Where this rank's tokens go on other nodes, beginning with the next node. */
+  readonly #peers: readonly number[];
+  /** Ranks of other nodes whose tokens come here first. */
+  readonly #senders: readonly number[];
+  /** Slices of each rank of the unit, as they told. */
+  #slicesOf: readonly number[] = [];
+  #relay: Beside | undefined;
+  #forwarded: Dependency | undefined;
+  /** By relay of this node and slice: places of the sets among those that were kept. */
+  readonly #kept = new Map<number, number[][]>();
+  #keptCount = 0;
+
+  constructor(exchange: RankExchange, half: number) {
+    const { unit, rank } = exchange;
+    const node = unit.nodeOf(rank);
+    this.#exchange = exchange;
+    this.#half = half;
+    this.#home = unit.nodes[node]!;
+    this.#neighbours = this.#home.filter((each) => each !== rank);
+    this.#peers = unit.nodes
+      .map((_, distance) => (node + distance) % unit.nodes.length)
+      .slice(1)
+      .map((other) => unit.relayOf(rank, other));
+    this.#senders = [...unit.ranks.keys()].filter(
+      (each) => unit.nodeOf(each) !== node && unit.relayOf(each, node) === rank,
+    );
+  }
+
+  *sendDispatch(gate: Dependency): Program {
+    const exchange = this.#exchange;
+    const { shape, unit, rank } = exchange;
+    yield* this.#notify(gate);
+    const bytes = normalDispatchBytes(shape);
+    const slices = sliceTokens(exchange.own, sliceSize(exchange.tokens));
+    const byNode = exchange.groups("nodes", (each) => unit.nodeOf(each));
+    const parts = slices.map((slice) => splitByGroup(slice, byNode));
+    const home = unit.nodeOf(rank);
+    const remote = (sets: readonly TokenSet[]): number => entries(sets.filter((_, node) => node !== home));
+    const sent = this.#pacedKernel("dispatch.send", [], {
+      copied: parts.map((sets) => bytes * entries(sets)),
+      sent: parts.map((sets) => bytes * remote(sets)),
+    });
+    for (const [slice, sets] of parts.entries()) {
+      exchange.send<readonly TokenSet[]>({
+        after: sent.kernel,
+        at: sent.readyAt[slice]!,
+        part: FIRST_OUT + slice,
+        messages: this.#peers.map((to): Message<readonly TokenSet[]> => {
+          const set = sets[unit.nodeOf(to)]!;
+          return { to, bytes: bytes * set.tokens.length, content: [set] };
+        }),
+      });
+    }
+    const own = parts.map((sets, slice) => ({ sets: [sets[home]!], ready: readyAfter(sent, slice) }));
+    this.#relay = exchange.beside("relay of dispatch", "forward", (relay) =>
+      this.#forwardDispatch(relay, own),
+    );
+  }
+
+  /** The forwarding half: each slice of all sources with this rank's index, to the GPUs of the node. */
+  *#forwardDispatch(relay: Relay, own: readonly Slice[]): Program {
+    const exchange = this.#exchange;
+    const { shape, rank } = exchange;
+    const bytes = normalDispatchBytes(shape);
+    const byRank = exchange.groups("ranks of the node", (each) => this.#home.indexOf(each));
+    for (let slice = 0; slice < this.#slicesThrough(rank); slice++) {
+      const mine = own[slice];
+      const from = this.#senders.filter((each) => this.#slicesOf[each]! > slice);
+      const arrived = yield* relay.receive<readonly TokenSet[]>({ from, part: FIRST_OUT + slice });
+      const sets = [...arrived.messages.flatMap(({ content }) => content), ...(mine?.sets ?? [])];
+      const split = sets.map((set) => splitByGroup(set, byRank));
+      const forTarget = this.#home.map((_, target) =>
+        split.map((parts) => parts[target]!).filter(({ tokens }) => tokens.length > 0),
+      );
+      const forwarded = exchange.kernel({
+        name: "dispatch.forward",
+        cost: [exchangeKernel("copy", bytes * entries(forTarget.flat()), 0)],
+        after: mine === undefined ? [arrived] : [arrived, mine.ready],
+        stream: "forward",
+        sms: this.#half,
+        resident: true,
+      });
+      exchange.send<readonly TokenSet[]>({
+        after: forwarded,
+        part: FIRST_FORWARD + slice,
+        messages: this.#neighboursInTurn().map((to) => {
+          const content = forTarget[this.#home.indexOf(to)]!;
+          return { to, bytes: bytes * entries(content), content };
+        }),
+      });
+      this.#keep(rank, forTarget[this.#home.indexOf(rank)]!);
+      this.#forwarded = forwarded;
+    }
+  }
+
+  *receiveDispatch(): Program<Dependency> {
+    const exchange = this.#exchange;
+    let last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined;
+    for (let slice = 0; slice < MOST_SLICES; slice++) {
+      const from = this.#neighbours.filter((each) => this.#slicesThrough(each) > slice);
+      if (from.length === 0) break;
+      const arrived = yield* exchange.receive<readonly TokenSet[]>({ from, part: FIRST_FORWARD + slice });
+      for (const message of arrived.messages) this.#keep(message.from, message.content);
+      last = { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
+    }
+    yield* this.#joinRelay();
+    return this.#lastCopy("dispatch.receive", normalDispatchBytes(exchange.shape), last);
+  }
+
+  *sendCombine(experts: Dependency): Program {
+    const exchange = this.#exchange;
+    const { partials, rank } = exchange;
+    const bytes = normalCombineBytes(exchange.shape);
+    const back = (relay: number, slice: number): TokenSet[] =>
+      (this.#kept.get(relay)?.[slice] ?? []).map((place) => partials[place]!);
+    const slices = Math.max(0, ...this.#home.map((each) => this.#slicesThrough(each)));
+    const copied = Array.from({ length: slices }, (_, slice) =>
+      this.#home.reduce((sum, relay) => sum + bytes * entries(back(relay, slice)), 0),
+    );
+    const sent = this.#pacedKernel("combine.send", [experts], { copied, sent: [] });
+    for (let slice = 0; slice < slices; slice++) {
+      exchange.send<readonly TokenSet[]>({
+        after: sent.kernel,
+        at: sent.readyAt[slice]!,
+        part: FIRST_OUT + slice,
+        messages: this.#neighboursInTurn()
+          .filter((to) => this.#slicesThrough(to) > slice)
+          .map((to) => {
+            const content = back(to, slice);
+            return { to, bytes: bytes * entries(content), content };
+          }),
+      });
+    }
+    const own = Array.from({ length: this.#slicesThrough(rank) }, (_, slice): Slice => {
+      return { sets: back(rank, slice), ready: readyAfter(sent, slice) };
+    });
+    this.#relay = exchange.beside("relay of combine", "forward", (relay) => this.#forwardCombine(relay, own));
+  }
+
+  /** The forwarding half: sums its node's rows for each source with this rank's index and sends one back. */
+  *#forwardCombine(relay: Relay, own: readonly Slice[]): Program {
+    const exchange = this.#exchange;
+    const { rank, unit } = exchange;
+    const bytes = normalCombineBytes(exchange.shape);
+    for (const [slice, mine] of own.entries()) {
+      const arrived = yield* relay.receive<readonly TokenSet[]>({
+        from: this.#neighbours,
+        part: FIRST_OUT + slice,
+      });
+      const byRank = [...arrived.messages, { from: rank, content: mine.sets }].sort(
+        (a, b) => a.from - b.from,
+      );
+      const sets = byRank.flatMap(({ content }) => content);
+      const forwarded = exchange.kernel({
+        name: "combine.forward",
+        cost: [exchangeKernel("copy", bytes * entries(sets), 0)],
+        after: [arrived, mine.ready],
+        stream: "forward",
+        sms: this.#half,
+        resident: true,
+      });
+      const sumFor = (source: number): TokenSet[] => {
+        const parts = sets.filter((set) => set.source === source);
+        return parts.length === 0 ? [] : [exchange.sum(parts)];
+      };
+      exchange.send<readonly TokenSet[]>({
+        after: forwarded,
+        part: FIRST_FORWARD + slice,
+        messages: this.#senders
+          .filter((source) => this.#slicesOf[source]! > slice)
+          .map((to) => {
+            const content = sumFor(to);
+            return { to, bytes: bytes * entries(content), content };
+          }),
+      });
+      this.#sumsOfNode(unit.nodeOf(rank)).push(...sumFor(rank));
+      this.#forwarded = forwarded;
+    }
+  }
+
+  *receiveCombine(): Program<Dependency> {
+    const exchange = this.#exchange;
+    const { unit, rank } = exchange;
+    let last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined;
+    for (let slice = 0; slice < this.#slicesOf[rank]! && this.#peers.length > 0; slice++) {
+      const arrived = yield* exchange.receive<readonly TokenSet[]>({
+        from: this.#peers,
+        part: FIRST_FORWARD + slice,
+      });
+      for (const { from, content } of arrived.messages) this.#sumsOfNode(unit.nodeOf(from)).push(...content);
+      last = { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
+    }
+    yield* this.#joinRelay();
+    for (const node of unit.nodes.keys()) exchange.acceptTokens(this.#sumsOfNode(node));
+    return this.#lastCopy("combine.receive", normalCombineBytes(exchange.shape), last);
+  }
+
+  /** Every rank learns how many tokens every other one has; the host waits for it, since it must allocate. */
+  *#notify(gate: Dependency): Program {
+    const exchange = this.#exchange;
+    const { rank, unit, shape, tokens } = exchange;
+    // The forwarding half may still be busy for another micro-batch.
+    const sms = this.#half;
+    const layout = exchange.kernel({
+      name: "dispatch.layout",
+      cost: [exchangeKernel("layout", tokens)],
+      after: [gate],
+      sms,
+    });
+    const notify = exchange.kernel({
+      name: "dispatch.notify",
+      cost: [exchangeKernel("copy", 0)],
+      after: [layout],
+      sms,
+    });
+    const counts = 4 * (1 + shape.expertsPerRank);
+    exchange.send<Int32Array>({
+      after: notify,
+      part: NOTIFY,
+      messages: this.#peers.map((to) => {
+        const content = Int32Array.of(rank, tokens);
+        return { to, bytes: counts * unit.nodes[unit.nodeOf(to)]!.length, content };
+      }),
+    });
+    const fromPeers = yield* exchange.receive<Int32Array>({ from: this.#senders, part: NOTIFY });
+    const known = [Int32Array.of(rank, tokens), ...fromPeers.messages.map(({ content }) => content)];
+    const gathered = exchange.kernel({
+      name: "dispatch.notify",
+      cost: [exchangeKernel("copy", 0, 0)],
+      after: [notify, fromPeers],
+      sms,
+      resident: true,
+    });
+    exchange.send<Int32Array>({
+      after: gathered,
+      part: NOTIFY_NODE,
+      messages: this.#neighbours.map((to) => {
+        const content = Int32Array.from(known.flatMap((pair) => [...pair]));
+        return { to, bytes: counts * unit.nodes.length, content };
+      }),
+    });
+    const fromNode = yield* exchange.receive<Int32Array>({ from: this.#neighbours, part: NOTIFY_NODE });
+    const slicesOf = unit.ranks.map(() => 0);
+    for (const pairs of [...known, ...fromNode.messages.map(({ content }) => content)]) {
+      for (let i = 0; i < pairs.length; i += 2) slicesOf[pairs[i]!] = sliceCount(pairs[i + 1]!);
+    }
+    this.#slicesOf = slicesOf;
+    exchange.hostWaited(fromNode.messages.length === 0 ? gathered : fromNode);
+  }
+
+  /** Slices that a relay of this node forwards: the most of those whose tokens come through it. */
+  #slicesThrough(relay: number): number {
+    const { unit } = this.#exchange;
+    const node = unit.nodeOf(relay);
+    let most = 0;
+    for (const [source, slices] of this.#slicesOf.entries()) {
+      if (slices > most && unit.relayOf(source, node) === relay) most = slices;
+    }
+    return most;
+  }
+
+  /**
+   * A kernel of the sending half that hands over slice by slice, as it has copied them. Credits are a cap on what it has
+   * in flight: a slice leaves no sooner than the one that its buffer held before can have left the NIC, and come back.
+   */
+  #pacedKernel(
+    name: "dispatch.send" | "combine.send",
+    dependsOn: readonly Dependency[],
+    bytes: { readonly copied: readonly number[]; readonly sent: readonly number[] },
+  ): Paced {
+    const exchange = this.#exchange;
+    const cost = (total: number): CostSequence => [exchangeKernel("copy", total)];
+    const buffered = Math.floor(IN_FLIGHT_TOKENS / sliceSize(exchange.tokens));
+    const offsets: Duration[] = [];
+    let copied = 0;
+    let drained = 0;
+    for (const [slice, more] of bytes.copied.entries()) {
+      copied += more;
+      drained += bytes.sent[slice - buffered] ?? 0;
+      const cap = drained === 0 ? 0 : exchange.leastOnNic(drained) + ROUND_TRIP;
+      offsets.push(Math.max(exchange.durationOf(cost(copied), this.#half), cap) as Duration);
+    }
+    const kernel = exchange.kernel({
+      name,
+      cost: cost(copied),
+      after: dependsOn,
+      sms: this.#half,
+      lasts: offsets.at(-1) ?? NO_TIME,
+    });
+    return { kernel, readyAt: offsets.map((offset) => after(kernel.start, offset)) };
+  }
+
+  #keep(relay: number, sets: readonly TokenSet[]): void {
+    this.#exchange.keepTokens(sets);
+    let slices = this.#kept.get(relay);
+    if (slices === undefined) this.#kept.set(relay, (slices = []));
+    slices.push(sets.map(() => this.#keptCount++));
+  }
+
+  readonly #sums = new Map<number, TokenSet[]>();
+
+  #sumsOfNode(node: number): TokenSet[] {
+    let sums = this.#sums.get(node);
+    if (sums === undefined) this.#sums.set(node, (sums = []));
+    return sums;
+  }
+
+  /** Beginning with the next one, so that a node's ranks do not all aim at the first. */
+  #neighboursInTurn(): readonly number[] {
+    const { rank } = this.#exchange;
+    return [
+      ...this.#neighbours.filter((each) => each > rank),
+      ...this.#neighbours.filter((each) => each < rank),
+    ];
+  }
+
+  *#joinRelay(): Program {
+    yield* this.#relay!.join();
+  }
+
+  /** The receiving SMs copy the last slice out of the buffers; earlier ones they have copied meanwhile. */
+  #lastCopy(
+    name: "dispatch.receive" | "combine.receive",
+    bytes: number,
+    last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined,
+  ): Dependency {
+    const dependsOn = [last?.at, this.#forwarded].filter((each) => each !== undefined);
+    return this.#exchange.kernel({
+      name,
+      cost: [exchangeKernel("copy", bytes * entries(last?.sets ?? []), 0)],
+      after: dependsOn,
+      sms: this.#half,
+      resident: true,
+    });
+  }
+}
+
+/** A slice of this rank's own, which its forwarding half takes from its sending half without a wire. */
+interface Slice {
+  readonly sets: readonly TokenSet[];
+  readonly ready: Dependency;
+}
+
+function readyAfter({ kernel, readyAt }: Paced, slice: number): Dependency {
+  return { at: readyAt[slice] ?? kernel.at, cause: kernel.cause };
+}
+
+function sliceSize(tokens: number): number {
+  return Math.max(SLICE_TOKENS, Math.ceil(tokens / MOST_SLICES));
+}
+
+function sliceCount(tokens: number): number {
+  return Math.ceil(tokens / sliceSize(tokens));
+}
+
+function entries(sets: readonly TokenSet[]): number {
+  return sets.reduce((sum, { tokens }) => sum + tokens.length, 0);
+}

@@ -1,0 +1,76 @@
+// The steps that `direct` and `low-latency` share: a row for each token and expert, straight to the owner, and an output
+// for each row straight back; the source sums them in the order of a token's choices.
+
+import type { Completion, CostSequence, Dependency } from "@windtunnel/gpu";
+import type { SpanName } from "@windtunnel/trace";
+import type { Program } from "@windtunnel/virtual-time";
+import type { DispatchPattern, ExchangeLoad, ExchangeSteps } from "../pattern.ts";
+import type { OutputBlock, RankExchange, RowBlock } from "../rank-exchange.ts";
+import { rowMessageBytes, rowReturnBytes } from "../row-message.ts";
+
+type Least = NonNullable<DispatchPattern["least"]>;
+
+/** Holds a step's first kernel back, as where buffers are taken; gives it back when the step's data has arrived. */
+export interface Buffers {
+  take(exchange: RankExchange): readonly Dependency[];
+  release(exchange: RankExchange, done: Dependency): void;
+}
+
+/** `kernels` are the pattern's, for the same loads as its promises. */
+export function rowExchangeSteps(exchange: RankExchange, kernels: Least, buffers?: Buffers): ExchangeSteps {
+  const { rank, shape, others } = exchange;
+  const kernel = (name: SpanName, cost: CostSequence, after: readonly Dependency[]): Completion =>
+    exchange.kernel({ name, cost, after });
+  const rowsOf = ({ counts }: RowBlock): number => counts.reduce((sum, count) => sum + count, 0);
+  const own: ExchangeLoad = { tokens: exchange.tokens, rows: exchange.tokens * shape.choicesPerToken };
+  let arrivedRows = 0;
+  return {
+    *sendDispatch(after) {
+      const free = buffers?.take(exchange) ?? [];
+      const sent = kernel("dispatch.send", kernels.send("dispatch", shape, own), [after, ...free]);
+      exchange.send<RowBlock>({
+        after: sent,
+        messages: others.map((to) => {
+          const content = exchange.rowsFor(to);
+          return { to, bytes: rowMessageBytes(shape, rowsOf(content)), content };
+        }),
+      });
+      exchange.keepRows(rank, exchange.rowsFor(rank));
+    },
+    *receiveDispatch() {
+      const kept = { tokens: 0, rows: rowsOf(exchange.rowsFor(rank)) };
+      const least = kernels.receive("dispatch", shape, kept);
+      const arrived = yield* exchange.receive<RowBlock>({ from: others, least });
+      arrivedRows = kept.rows;
+      for (const { from, content } of arrived.messages) {
+        exchange.keepRows(from, content);
+        arrivedRows += rowsOf(content);
+      }
+      const cost = kernels.receive("dispatch", shape, { tokens: 0, rows: arrivedRows });
+      const received = kernel("dispatch.receive", cost, [arrived]);
+      buffers?.release(exchange, received);
+      return received;
+    },
+    *sendCombine(after) {
+      const free = buffers?.take(exchange) ?? [];
+      const cost = kernels.send("combine", shape, { tokens: 0, rows: arrivedRows });
+      const sent = kernel("combine.send", cost, [after, ...free]);
+      exchange.send<OutputBlock>({
+        after: sent,
+        messages: others.map((to) => {
+          const content = exchange.outputsFor(to);
+          return { to, bytes: rowReturnBytes(shape, content.rows), content };
+        }),
+      });
+      exchange.acceptRows(rank, exchange.outputsFor(rank));
+    },
+    *receiveCombine(): Program<Dependency> {
+      const cost = kernels.receive("combine", shape, own);
+      const arrived = yield* exchange.receive<OutputBlock>({ from: others, least: cost });
+      for (const { from, content } of arrived.messages) exchange.acceptRows(from, content);
+      const received = kernel("combine.receive", cost, [arrived]);
+      buffers?.release(exchange, received);
+      return received;
+    },
+  };
+}

@@ -1,0 +1,562 @@
+// One exchange of one micro-batch in one layer, as one rank sees it: what a pattern works with. It issues the pattern's
+// kernels on the rank's GPU, hands its messages to the network, waits for others', and keeps account of every token
+// (`exchange-account.ts`). What is executed is done by `math`, at the moment at which the pattern asks for it. It knows no
+// schedule; it is told what follows a step.
+
+import {
+  type Duration,
+  type Instant,
+  invariant,
+  latest,
+  type Payload,
+  picoseconds,
+  PICOSECONDS_PER_SECOND,
+  RUN_START,
+  WorldError,
+} from "@windtunnel/base";
+import {
+  type Completion,
+  type CostSequence,
+  type Dependency,
+  exchangeKernel,
+  type Gpu,
+  type Operation,
+} from "@windtunnel/gpu";
+import { wireRowBytes } from "@windtunnel/model";
+import { type DispatchLayout, type ExpertPlacement, countsForRank } from "@windtunnel/router";
+import type { Phase, Place, SpanName, StreamName } from "@windtunnel/trace";
+import { Condition, type Program, until } from "@windtunnel/virtual-time";
+import type { ArrivedRows } from "./dispatch-rows.ts";
+import { ExchangeAccount } from "./exchange-account.ts";
+import type { ExchangeShape } from "./pattern.ts";
+import { lineOfFile } from "./pattern-file.ts";
+import {
+  joinTokens,
+  type RankGroups,
+  sliceTokens,
+  splitByGroup,
+  type TokenPayload,
+  type TokenSet,
+  tokensOfLayout,
+} from "./token-set.ts";
+import type { Unit } from "./unit.ts";
+
+/** Rows of one rank for the experts of another, by expert, then token: a copy of a token for each of its choices. */
+export interface RowBlock {
+  /** The rank of the unit whose tokens they are, and the one whose experts they are for. */
+  readonly source: number;
+  readonly target: number;
+  /** Rows for each expert of the target. */
+  readonly counts: Int32Array;
+  /** Absent where nothing is executed. */
+  readonly payload?: Payload;
+}
+
+/** Outputs for the rows of a block, in their order; source and target are the block's. */
+export interface OutputBlock {
+  readonly source: number;
+  readonly target: number;
+  readonly rows: number;
+  readonly payload?: Payload;
+}
+
+/** The arithmetic of an executed layer; absent where only time passes. */
+export interface ExchangeMath {
+  /** Rows for each rank of the unit. */
+  packRows(): readonly Payload[];
+  packTokens(): TokenPayload;
+  runRows(arrived: readonly ArrivedRows[]): readonly Payload[];
+  runTokens(arrived: readonly TokenSet[]): readonly TokenSet[];
+  sumTokens(sets: readonly TokenSet[]): TokenSet;
+  combineRows(returned: readonly Payload[]): void;
+  combineTokens(sets: readonly TokenSet[]): void;
+}
+
+export interface RankExchangeOptions {
+  readonly gpu: Gpu;
+  readonly pattern: string;
+  readonly unit: Unit;
+  readonly shape: ExchangeShape;
+  readonly place: Place;
+  /** Numbers of its two phases; each counts `PARTS` exchanges. */
+  readonly numbers: Readonly<Record<Phase, number>>;
+  /** Where kernels run unless a pattern says otherwise. */
+  readonly stream: StreamName;
+  /** SMs of those kernels; null: all. */
+  readonly sms: number | null;
+  /** SMs of computing kernels, for promises. */
+  readonly computeSms: number;
+  readonly layout: DispatchLayout;
+  readonly placement: ExpertPlacement;
+  readonly math: ExchangeMath | undefined;
+  /** What a pattern keeps on this rank from one exchange to the next. */
+  readonly memory: Map<string, unknown>;
+}
+
+/** Exchanges of one phase that a pattern may tell apart: stages, slices. */
+export const PARTS = 64;
+
+export interface Kernel {
+  readonly name: SpanName;
+  readonly cost: CostSequence;
+  readonly after: readonly Dependency[];
+  readonly stream?: StreamName;
+  readonly sms?: number;
+  /** Part of a kernel that runs already: no launch. */
+  readonly resident?: true;
+  /** It runs at least so long, whatever it costs. */
+  readonly lasts?: Duration;
+}
+
+export interface Message<Content> {
+  /** Rank of the unit. */
+  readonly to: number;
+  /** Timed bytes. */
+  readonly bytes: number;
+  readonly content: Content;
+}
+
+export interface Sending<Content> {
+  /** The kernel that made the data, … */
+  readonly after: Completion;
+  /** … and when it hands it over, where that is not its end. */
+  readonly at?: Instant;
+  readonly part?: number;
+  readonly messages: readonly Message<Content>[];
+}
+
+export interface Receiving {
+  readonly from: readonly number[];
+  readonly part?: number;
+  /** Kernels that run at least before this program sends again. */
+  readonly least?: CostSequence;
+}
+
+export interface Arrived<Content> extends Dependency {
+  /** By source, ascending. */
+  readonly messages: readonly { readonly from: number; readonly content: Content }[];
+}
+
+/** What a program beside the steps waits with: it promises nothing of what follows a step. */
+export interface Relay {
+  receive<Content>(receiving: Receiving): Program<Arrived<Content>>;
+}
+
+/** A program that a pattern runs beside its steps. */
+export interface Beside {
+  /** Waits for its end. Every one must be waited for before the receiving step of its phase is over. */
+  join(least?: CostSequence): Program;
+}
+
+export class RankExchange {
+  /** This rank in its unit. */
+  readonly rank: number;
+  readonly tokens: number;
+  readonly unit: Unit;
+  readonly shape: ExchangeShape;
+  readonly memory: Map<string, unknown>;
+  readonly #options: RankExchangeOptions;
+  #phase: Phase = "dispatch";
+  #followedBy: CostSequence = [];
+  #beside = 0;
+  /** When the last kernel that does not run on the pattern's own stream is complete. */
+  #besideUntil: Instant = RUN_START;
+  /** The most SMs of a kernel, by stream. */
+  readonly #held = new Map<StreamName, number>();
+  /** Set where the pattern is a user's file. */
+  #file: string | undefined;
+  #packed: readonly Payload[] | undefined;
+  #own: TokenSet | undefined;
+  readonly #account: ExchangeAccount;
+  #outputs: readonly (OutputBlock | undefined)[] = [];
+  #partials: readonly TokenSet[] = [];
+
+  constructor(options: RankExchangeOptions) {
+    const { unit, shape, layout, memory } = options;
+    this.#options = options;
+    this.rank = unit.rank;
+    this.tokens = layout.tokenCount;
+    this.unit = unit;
+    this.shape = shape;
+    this.memory = memory;
+    this.#account = new ExchangeAccount({ unit, layout, shape, fail: (what) => this.#fail(what) });
+  }
+
+  // What a pattern uses.
+
+  /** Every other rank of the unit, in the order in which this one should send; see `Unit`. */
+  get others(): readonly number[] {
+    return this.unit.others;
+  }
+
+  /** Rows of this rank's tokens for a rank's experts: one for each choice. */
+  rowsFor(rank: number): RowBlock {
+    const { layout, placement, math } = this.#options;
+    const block = { source: this.rank, target: rank, counts: countsForRank(layout, placement, rank) };
+    if (math === undefined) return block;
+    this.#packed ??= math.packRows();
+    return { ...block, payload: this.#packed[rank]! };
+  }
+
+  /** This rank's tokens, each once, with all its choices. */
+  get own(): TokenSet {
+    this.#own ??= tokensOfLayout(this.#options.layout, this.rank, this.#options.math?.packTokens());
+    return this.#own;
+  }
+
+  /** Groups of ranks to split token sets by; the same object for the same `key`. */
+  groups(key: string, groupOf: (rank: number) => number): RankGroups {
+    return this.unit.groups(key, this.shape.expertsPerRank, groupOf);
+  }
+
+  /** For each group the tokens of a set that some rank in it needs, each once, with their choices there. */
+  split(set: TokenSet, groups: RankGroups): readonly TokenSet[] {
+    return splitByGroup(set, groups).map((part) => partOf(part, set));
+  }
+
+  /** A set in consecutive parts of so many tokens; the last one may be shorter. No tokens, no parts. */
+  slice(set: TokenSet, tokensPerSlice: number): readonly TokenSet[] {
+    return sliceTokens(set, tokensPerSlice).map((part) => partOf(part, set));
+  }
+
+  /** Bytes of one row as it is on the wire, out to experts or back: numbers and scales, no header. */
+  rowBytes(phase: Phase): number {
+    return wireRowBytes(this.shape.wire[phase], this.shape.hiddenSize);
+  }
+
+  /** What it costs to copy so many bytes between memory and the network's buffers: bound by the SMs that copy. */
+  copyCost(bytes: number): CostSequence {
+    return [exchangeKernel("copy", bytes)];
+  }
+
+  kernel({ name, cost, after, stream, sms, resident, lasts }: Kernel): Completion {
+    const { gpu, place } = this.#options;
+    const share = sms ?? this.#options.sms;
+    const own = stream ?? this.#options.stream;
+    this.#checkSms(own, share);
+    const operation: Operation = {
+      name,
+      place,
+      cost,
+      stream: own,
+      dependsOn: after,
+      ...(share === null ? {} : { sms: share }),
+      ...(resident === undefined ? {} : { resident }),
+      ...(lasts === undefined ? {} : { lasts }),
+    };
+    const completion = gpu.compute(operation);
+    if (own !== this.#options.stream) this.#besideUntil = latest(this.#besideUntil, completion.at);
+    return completion;
+  }
+
+  /** How long a kernel runs on so many SMs. */
+  durationOf(cost: CostSequence, sms: number): Duration {
+    return this.#options.gpu.durationOf(cost, sms);
+  }
+
+  /** The least time that bytes take through this rank's NIC. */
+  leastOnNic(bytes: number): Duration {
+    const { nics } = this.#options.gpu.costModel.profile;
+    return picoseconds(nics === null ? 0 : (bytes / nics.bytesPerSecond) * PICOSECONDS_PER_SECOND);
+  }
+
+  /** Hands messages to the network. Contents are row blocks, output blocks, token sets by the array, or counts. */
+  send<Content>({ after, at, part = 0, messages }: Sending<Content>): void {
+    for (const { to, bytes, content } of messages) {
+      if (!(Number.isSafeInteger(bytes) && bytes >= 0))
+        this.#fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
+      this.#checkTarget(to);
+      if (this.#phase === "dispatch") this.#account.sent(content);
+    }
+    this.#options.gpu.send({
+      exchange: this.#number(part),
+      phase: this.#phase,
+      place: this.#options.place,
+      after,
+      ...(at === undefined ? {} : { at }),
+      parcels: messages.map(({ to, bytes, content }) => ({
+        target: this.unit.ranks[to]!,
+        bytes,
+        body: content,
+      })),
+    });
+  }
+
+  /** Waits for one message of a part from each of these ranks. */
+  receive<Content>(receiving: Receiving): Program<Arrived<Content>> {
+    return this.#receive(receiving, this.#options.stream, this.#followedBy);
+  }
+
+  *#receive<Content>(
+    { from, part = 0, least = [] }: Receiving,
+    stream: StreamName,
+    followedBy: CostSequence,
+  ): Program<Arrived<Content>> {
+    const { gpu, place } = this.#options;
+    const { step, layer, microBatch } = place;
+    this.#checkSources(from);
+    const ranks = from.toSorted((a, b) => a - b);
+    const received = yield* gpu.receive({
+      exchange: this.#number(part),
+      sources: ranks.map((rank) => this.unit.ranks[rank]!),
+      what:
+        `${this.#phase} of layer ${layer}, micro-batch ${microBatch}, step ${step}` +
+        (part === 0 ? "" : ` (part ${part} of ${this.#options.pattern})`),
+      stream,
+      quiet: this.#leastTime([...least, ...followedBy]),
+    });
+    const messages = received.deliveries.map(({ source, body }, index) => {
+      if (source !== this.unit.ranks[ranks[index]!]) {
+        this.#fail(
+          `waits for messages of ranks ${this.#names(ranks)} and got one of rank ${source}${partName(part)}`,
+        );
+      }
+      return { from: ranks[index]!, content: body as Content };
+    });
+    if (this.#phase === "dispatch") for (const { content } of messages) this.#account.arrived(content);
+    return { at: received.at, cause: received.cause, messages };
+  }
+
+  /** The host stands still until `until`, as where it must learn sizes before it can launch more. */
+  hostWaited(until: Dependency): void {
+    this.#options.gpu.hostWaited(until.at);
+  }
+
+  /** Runs a program beside the steps, whose kernels are on a stream of its own: a relay. */
+  beside(name: string, stream: StreamName, program: (relay: Relay) => Program): Beside {
+    const relay: Relay = { receive: (receiving) => this.#receive(receiving, stream, []) };
+    const done = new Condition();
+    const { gpu, place } = this.#options;
+    this.#beside++;
+    const ended = (): void => {
+      this.#beside--;
+      done.fulfil(gpu.now);
+    };
+    const guarded = this.#guarded(program(relay));
+    const run = function* (): Program {
+      yield* guarded;
+      ended();
+    };
+    gpu.beside(`${name} of layer ${place.layer}, micro-batch ${place.microBatch}`, run());
+    const wait = (least: CostSequence): Program<Instant> =>
+      until({
+        condition: done,
+        what: `its own ${name}`,
+        missing: () => [],
+        notBefore: gpu.freeAt(this.#options.stream),
+        quiet: this.#leastTime([...least, ...this.#followedBy]),
+      });
+    return {
+      *join(least = []) {
+        yield* wait(least);
+      },
+    };
+  }
+
+  /** A rank's rows are where this rank's experts find them. */
+  keepRows(from: number, rows: RowBlock): void {
+    this.#account.keepRows(from, rows);
+  }
+
+  /** Tokens whose choices are all of this rank's experts. */
+  keepTokens(sets: readonly TokenSet[]): void {
+    for (const set of sets) this.#account.keepTokens(set);
+  }
+
+  /** What the experts made of a rank's rows. */
+  outputsFor(rank: number): OutputBlock {
+    const outputs = this.#outputs[rank];
+    return outputs ?? this.#fail(`has no outputs for rank ${this.#name(rank)}, since it kept no rows of it`);
+  }
+
+  /** What the experts made of kept tokens: for each set one row a token, the weighted sum of this rank's experts. */
+  get partials(): readonly TokenSet[] {
+    return this.#partials;
+  }
+
+  /** Adds rows of the same tokens, in the order of the sets, and rounds the sum as the wire does. One source. */
+  sum(sets: readonly TokenSet[]): TokenSet {
+    const { math } = this.#options;
+    if (sets.length === 0) this.#fail("adds up nothing, whose source nobody knows");
+    if (sets.some(({ isOutput }) => isOutput !== true)) this.#fail("adds up tokens that no expert has seen");
+    return { ...(math === undefined ? joinTokens(sets) : math.sumTokens(sets)), isOutput: true };
+  }
+
+  /** Outputs for this rank's rows are there, from the rank that owned the experts. */
+  acceptRows(from: number, outputs: OutputBlock): void {
+    this.#account.acceptRows(from, outputs);
+  }
+
+  /** Sums for this rank's tokens are there. They are added in the order in which they are accepted. */
+  acceptTokens(sets: readonly TokenSet[]): void {
+    for (const set of sets) this.#account.acceptTokens(set);
+  }
+
+  // What a schedule's micro-batch uses.
+
+  /** Runs one of the pattern's steps; `followedBy`: kernels that follow at least, before anything else is sent. */
+  *run<Result>(
+    step: { readonly phase: Phase; readonly followedBy: CostSequence },
+    program: Program<Result>,
+  ): Program<Result> {
+    this.#phase = step.phase;
+    this.#followedBy = step.followedBy;
+    const given = yield* this.#guarded(program);
+    const { at } = (given ?? {}) as Partial<Dependency>;
+    if (at !== undefined && at < this.#besideUntil) {
+      this.#fail(
+        "lets what follows a step begin before a kernel of its relay ends; what the step gives must come after it",
+      );
+    }
+    return given;
+  }
+
+  /** Opens a pattern that is a user's file: what its code throws from now on is an error of that file. */
+  openFrom(file: string, open: (exchange: RankExchange) => unknown): unknown {
+    this.#file = file;
+    try {
+      return open(this);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  /** All has been sent, kept or handed on that should be; gives the rows of each of this rank's experts. */
+  checkKept(): Int32Array {
+    this.#checkBeside("receiveDispatch");
+    return this.#account.checkKept();
+  }
+
+  /** Runs the experts over what was kept. */
+  runExperts(): void {
+    const { math } = this.#options;
+    const rows = this.#account.takeRows();
+    if (rows.length > 0) {
+      const payloads = math?.runRows(
+        rows.map(({ counts, payload }) => ({ counts, payload: needed(payload) })),
+      );
+      this.#outputs = rows.map(({ source, target, counts }, from): OutputBlock => {
+        const block = { source, target, rows: counts.reduce((sum, count) => sum + count, 0) };
+        return payloads === undefined ? block : { ...block, payload: payloads[from]! };
+      });
+      return;
+    }
+    const { keptTokens } = this.#account;
+    const outputs = math === undefined ? keptTokens : math.runTokens(keptTokens);
+    this.#partials = outputs.map((set): TokenSet => ({ ...set, isOutput: true }));
+  }
+
+  /** Every output of every token is there: sums them. */
+  combine(): void {
+    this.#checkBeside("receiveCombine");
+    this.#account.checkAccepted();
+    const { math } = this.#options;
+    const { acceptedRows, acceptedTokens } = this.#account;
+    if (acceptedRows.length > 0) math?.combineRows(acceptedRows.map(({ payload }) => needed(payload)));
+    else math?.combineTokens(acceptedTokens);
+  }
+
+  // Details.
+
+  #number(part: number): number {
+    if (!(Number.isInteger(part) && part >= 0 && part < PARTS)) {
+      this.#fail(`names a part ${part}; parts are 0 to ${PARTS - 1}`);
+    }
+    return this.#options.numbers[this.#phase] * PARTS + part;
+  }
+
+  #leastTime(least: CostSequence): Duration {
+    const { gpu, computeSms, sms } = this.#options;
+    return picoseconds(gpu.durationOf(least, Math.max(computeSms, sms ?? 0)));
+  }
+
+  /** Computing kernels get what a pattern does not declare, so its streams together may hold no more than that. */
+  #checkSms(stream: StreamName, share: number | null): void {
+    const { sms, stream: own } = this.#options;
+    if (sms === null) {
+      if (stream !== own)
+        this.#fail(`declares no SMs, so its kernels take the whole GPU and none may run on stream ${stream}`);
+      return;
+    }
+    if (share === null || share <= (this.#held.get(stream) ?? 0)) return;
+    this.#held.set(stream, share);
+    const total = [...this.#held.values()].reduce((sum, each) => sum + each, 0);
+    if (total <= sms) return;
+    const streams = [...this.#held].map(([name, each]) => `${each} on stream ${name}`).join(" and ");
+    this.#fail(`declares ${sms} SMs and may hold ${total}: ${streams}`);
+  }
+
+  #checkTarget(to: number): void {
+    if (to === this.rank)
+      this.#fail(`sends a message from rank ${this.#name(to)} to itself; it can keep what it has`);
+    if (this.unit.ranks[to] === undefined)
+      this.#fail(`sends to rank ${to} of a unit of ${this.unit.degree} ranks`);
+  }
+
+  #checkSources(from: readonly number[]): void {
+    if (from.includes(this.rank))
+      this.#fail(`lets rank ${this.#name(this.rank)} wait for a message of its own`);
+    const strange = from.find((rank) => this.unit.ranks[rank] === undefined);
+    if (strange !== undefined) this.#fail(`waits for rank ${strange} of a unit of ${this.unit.degree} ranks`);
+    if (new Set(from).size !== from.length)
+      this.#fail(`waits twice for one message, from ranks ${this.#names(from)}`);
+  }
+
+  #checkBeside(step: string): void {
+    if (this.#beside > 0)
+      this.#fail(`ended ${step} while ${this.#beside} of its programs still ran; join() waits for them`);
+  }
+
+  #names(ranks: readonly number[]): string {
+    return ranks.map((rank) => this.#name(rank)).join(", ");
+  }
+
+  #name(rank: number): number {
+    return this.unit.ranks[rank] ?? rank;
+  }
+
+  *#guarded<Result>(program: Program<Result>): Program<Result> {
+    try {
+      return yield* program;
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  /** An error of the code of a user's file, with its line; errors that say what the world did stay as they are. */
+  #told(error: unknown): unknown {
+    if (this.#file === undefined || error instanceof WorldError) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    const line = lineOfFile(error, this.#file);
+    const place = line === undefined ? "" : ` at line ${line}`;
+    return this.#error(`stopped on rank ${this.#name(this.rank)}${place}: ${message}`);
+  }
+
+  #fail(what: string): never {
+    throw this.#error(what);
+  }
+
+  #error(what: string): WorldError {
+    const { pattern, place } = this.#options;
+    const where = `${this.#phase} of layer ${place.layer}, micro-batch ${place.microBatch}, step ${place.step}`;
+    return new WorldError("pattern", `pattern ${pattern} ${what} (${where})`, {
+      ...(this.#file === undefined ? {} : { file: this.#file }),
+      rank: this.#name(this.rank),
+      next: "docs/patterns.md says what a pattern must do with every token and every message",
+    });
+  }
+}
+
+/** A part of a set that is on its way back is, too. */
+function partOf(part: TokenSet, { isOutput }: TokenSet): TokenSet {
+  return isOutput === undefined ? part : { ...part, isOutput };
+}
+
+function partName(part: number): string {
+  return part === 0 ? "" : ` in part ${part}`;
+}
+
+function needed(payload: Payload | undefined): Payload {
+  invariant(payload !== undefined, "executed rows carry a payload");
+  return payload;
+}
