@@ -48,7 +48,7 @@ export function renderCluster(scenario: Scenario, summary: Summary, colours: Col
       `${timing.model !== "executed" ? nameOf(timing.model) : isReal ? "as executed" : named}${kvLength}`,
     ],
     ...(isReal ? [] : [["routing", `drawn, ${drawOf(scenario)}`]]),
-    ["experts", `spread over ${plural(parallelism.expertParallel, "GPU")}`],
+    ["experts", expertsOf(parallelism)],
     ["run", runOf(run)],
     ["on the wire", `dispatch ${run.precision.dispatch}, combine ${run.precision.combine}`],
     ["placement", formatPlacement(placement)],
@@ -195,9 +195,14 @@ function fabricOf({ nodes, fabric }: Scenario["cluster"], planeCount: number): s
   return `${plural(planeCount, "plane")} of ${leaves} and ${spines} each, ${network}`;
 }
 
+function expertsOf({ expertParallel, redundantExperts }: Scenario["parallelism"]): string {
+  const spread = `spread over ${plural(expertParallel, "GPU")}`;
+  return redundantExperts === 0 ? spread : `${spread}, with ${plural(redundantExperts, "redundant one")}`;
+}
+
 function runOf(run: Scenario["run"]): string {
-  const prefill = `prefill ${run.prefill.schedule}, ${run.prefill.dispatch}`;
-  const decode = `decode ${run.decode.schedule}, ${run.decode.dispatch}`;
+  const prefill = `prefill ${run.prefill.schedule}, ${path.basename(run.prefill.dispatch)}`;
+  const decode = `decode ${run.decode.schedule}, ${path.basename(run.decode.dispatch)}`;
   if (run.phase === "generate") return `${prefill}; ${decode}`;
   return run.phase === "prefill" ? prefill : decode;
 }
