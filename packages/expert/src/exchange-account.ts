@@ -5,7 +5,7 @@
 import { defined } from "@windtunnel/base";
 import type { DispatchLayout } from "@windtunnel/router";
 import type { ExchangeShape } from "./pattern.ts";
-import type { OutputBlock, RowBlock } from "./rank-exchange.ts";
+import type { OutputBlock, RowBlock } from "./exchange-terms.ts";
 import { choiceCount, type TokenSet, tokensOfLayout } from "./token-set.ts";
 import type { Unit } from "./unit.ts";
 

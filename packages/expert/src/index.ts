@@ -1,5 +1,18 @@
 export { combine, EXPERT_PIECE_ROWS, runExperts } from "./combine-rows.ts";
 export { type ArrivedRows, packDispatch, type PayloadSpace } from "./dispatch-rows.ts";
+export {
+  type Arrived,
+  type Beside,
+  type ExchangeMath,
+  type Kernel,
+  type Message,
+  type OutputBlock,
+  PARTS,
+  type Receiving,
+  type Relay,
+  type RowBlock,
+  type Sending,
+} from "./exchange-terms.ts";
 export { expertsCost, gateCost, mlpCost } from "./expert-cost.ts";
 export {
   checkSteps,
@@ -12,22 +25,9 @@ export {
 export { checkPattern, patternLoadError } from "./pattern-file.ts";
 export { createDirect } from "./patterns/direct.ts";
 export { LOW_LATENCY_TOKEN_LIMIT, lowLatency } from "./patterns/low-latency.ts";
-export { createNormal, normalCombineBytes, normalDispatchBytes } from "./patterns/normal.ts";
-export {
-  type Arrived,
-  type Beside,
-  type ExchangeMath,
-  type Kernel,
-  type Message,
-  type OutputBlock,
-  PARTS,
-  RankExchange,
-  type RankExchangeOptions,
-  type Receiving,
-  type Relay,
-  type RowBlock,
-  type Sending,
-} from "./rank-exchange.ts";
+export { createNormal } from "./patterns/normal.ts";
+export { normalCombineBytes, normalDispatchBytes } from "./patterns/normal-slices.ts";
+export { RankExchange, type RankExchangeOptions } from "./rank-exchange.ts";
 export { ROW_HEADER_BYTES, rowMessageBytes, rowReturnBytes } from "./row-message.ts";
 export { combineTokens, packTokens, runExpertsOnTokens, sumTokens } from "./token-rows.ts";
 export {

@@ -24,53 +24,33 @@ import {
 } from "@windtunnel/gpu";
 import { wireRowBytes } from "@windtunnel/model";
 import { type DispatchLayout, type ExpertPlacement, countsForRank } from "@windtunnel/router";
-import type { Phase, Place, SpanName, StreamName } from "@windtunnel/trace";
+import type { Phase, Place, StreamName } from "@windtunnel/trace";
 import { Condition, type Program, until } from "@windtunnel/virtual-time";
-import type { ArrivedRows } from "./dispatch-rows.ts";
 import { ExchangeAccount } from "./exchange-account.ts";
+import {
+  type Arrived,
+  type Beside,
+  type ExchangeMath,
+  type Kernel,
+  type OutputBlock,
+  PARTS,
+  type Receiving,
+  type Relay,
+  type RowBlock,
+  type Sending,
+} from "./exchange-terms.ts";
 import type { ExchangeShape } from "./pattern.ts";
+import { mistakeInSources, mistakeInTarget, StreamShares } from "./pattern-mistakes.ts";
 import { lineOfFile } from "./pattern-file.ts";
 import {
   joinTokens,
   type RankGroups,
   sliceTokens,
   splitByGroup,
-  type TokenPayload,
   type TokenSet,
   tokensOfLayout,
 } from "./token-set.ts";
 import type { Unit } from "./unit.ts";
-
-/** Rows of one rank for the experts of another, by expert, then token: a copy of a token for each of its choices. */
-export interface RowBlock {
-  /** The rank of the unit whose tokens they are, and the one whose experts they are for. */
-  readonly source: number;
-  readonly target: number;
-  /** Rows for each expert of the target. */
-  readonly counts: Int32Array;
-  /** Absent where nothing is executed. */
-  readonly payload?: Payload;
-}
-
-/** Outputs for the rows of a block, in their order; source and target are the block's. */
-export interface OutputBlock {
-  readonly source: number;
-  readonly target: number;
-  readonly rows: number;
-  readonly payload?: Payload;
-}
-
-/** The arithmetic of an executed layer; absent where only time passes. */
-export interface ExchangeMath {
-  /** Rows for each rank of the unit. */
-  packRows(): readonly Payload[];
-  packTokens(): TokenPayload;
-  runRows(arrived: readonly ArrivedRows[]): readonly Payload[];
-  runTokens(arrived: readonly TokenSet[]): readonly TokenSet[];
-  sumTokens(sets: readonly TokenSet[]): TokenSet;
-  combineRows(returned: readonly Payload[]): void;
-  combineTokens(sets: readonly TokenSet[]): void;
-}
 
 export interface RankExchangeOptions {
   readonly gpu: Gpu;
@@ -93,61 +73,6 @@ export interface RankExchangeOptions {
   readonly memory: Map<string, unknown>;
 }
 
-/** Exchanges of one phase that a pattern may tell apart: stages, slices. */
-export const PARTS = 64;
-
-export interface Kernel {
-  readonly name: SpanName;
-  readonly cost: CostSequence;
-  readonly after: readonly Dependency[];
-  readonly stream?: StreamName;
-  readonly sms?: number;
-  /** Part of a kernel that runs already: no launch. */
-  readonly resident?: true;
-  /** It runs at least so long, whatever it costs. */
-  readonly lasts?: Duration;
-}
-
-export interface Message<Content> {
-  /** Rank of the unit. */
-  readonly to: number;
-  /** Timed bytes. */
-  readonly bytes: number;
-  readonly content: Content;
-}
-
-export interface Sending<Content> {
-  /** The kernel that made the data, … */
-  readonly after: Completion;
-  /** … and when it hands it over, where that is not its end. */
-  readonly at?: Instant;
-  readonly part?: number;
-  readonly messages: readonly Message<Content>[];
-}
-
-export interface Receiving {
-  readonly from: readonly number[];
-  readonly part?: number;
-  /** Kernels that run at least before this program sends again. */
-  readonly least?: CostSequence;
-}
-
-export interface Arrived<Content> extends Dependency {
-  /** By source, ascending. */
-  readonly messages: readonly { readonly from: number; readonly content: Content }[];
-}
-
-/** What a program beside the steps waits with: it promises nothing of what follows a step. */
-export interface Relay {
-  receive<Content>(receiving: Receiving): Program<Arrived<Content>>;
-}
-
-/** A program that a pattern runs beside its steps. */
-export interface Beside {
-  /** Waits for its end. Every one must be waited for before the receiving step of its phase is over. */
-  join(least?: CostSequence): Program;
-}
-
 export class RankExchange {
   /** This rank in its unit. */
   readonly rank: number;
@@ -161,8 +86,7 @@ export class RankExchange {
   #beside = 0;
   /** When the last kernel that does not run on the pattern's own stream is complete. */
   #besideUntil: Instant = RUN_START;
-  /** The most SMs of a kernel, by stream. */
-  readonly #held = new Map<StreamName, number>();
+  readonly #streams: StreamShares;
   /** Set where the pattern is a user's file. */
   #file: string | undefined;
   #packed: readonly Payload[] | undefined;
@@ -179,6 +103,7 @@ export class RankExchange {
     this.unit = unit;
     this.shape = shape;
     this.memory = memory;
+    this.#streams = new StreamShares(options.sms, options.stream);
     this.#account = new ExchangeAccount({ unit, layout, shape, fail: (what) => this.#fail(what) });
   }
 
@@ -233,7 +158,7 @@ export class RankExchange {
     const { gpu, place } = this.#options;
     const share = sms ?? this.#options.sms;
     const own = stream ?? this.#options.stream;
-    this.#checkSms(own, share);
+    this.#refuse(this.#streams.mistakeIn(own, share));
     const operation: Operation = {
       name,
       place,
@@ -265,7 +190,7 @@ export class RankExchange {
     for (const { to, bytes, content } of messages) {
       if (!(Number.isSafeInteger(bytes) && bytes >= 0))
         this.#fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
-      this.#checkTarget(to);
+      this.#refuse(mistakeInTarget(this.unit, to));
       if (this.#phase === "dispatch") this.#account.sent(content);
     }
     this.#options.gpu.send({
@@ -294,7 +219,7 @@ export class RankExchange {
   ): Program<Arrived<Content>> {
     const { gpu, place } = this.#options;
     const { step, layer, microBatch } = place;
-    this.#checkSources(from);
+    this.#refuse(mistakeInSources(this.unit, from));
     const ranks = from.toSorted((a, b) => a - b);
     const received = yield* gpu.receive({
       exchange: this.#number(part),
@@ -470,38 +395,6 @@ export class RankExchange {
     return picoseconds(gpu.durationOf(least, Math.max(computeSms, sms ?? 0)));
   }
 
-  /** Computing kernels get what a pattern does not declare, so its streams together may hold no more than that. */
-  #checkSms(stream: StreamName, share: number | null): void {
-    const { sms, stream: own } = this.#options;
-    if (sms === null) {
-      if (stream !== own)
-        this.#fail(`declares no SMs, so its kernels take the whole GPU and none may run on stream ${stream}`);
-      return;
-    }
-    if (share === null || share <= (this.#held.get(stream) ?? 0)) return;
-    this.#held.set(stream, share);
-    const total = [...this.#held.values()].reduce((sum, each) => sum + each, 0);
-    if (total <= sms) return;
-    const streams = [...this.#held].map(([name, each]) => `${each} on stream ${name}`).join(" and ");
-    this.#fail(`declares ${sms} SMs and may hold ${total}: ${streams}`);
-  }
-
-  #checkTarget(to: number): void {
-    if (to === this.rank)
-      this.#fail(`sends a message from rank ${this.#name(to)} to itself; it can keep what it has`);
-    if (this.unit.ranks[to] === undefined)
-      this.#fail(`sends to rank ${to} of a unit of ${this.unit.degree} ranks`);
-  }
-
-  #checkSources(from: readonly number[]): void {
-    if (from.includes(this.rank))
-      this.#fail(`lets rank ${this.#name(this.rank)} wait for a message of its own`);
-    const strange = from.find((rank) => this.unit.ranks[rank] === undefined);
-    if (strange !== undefined) this.#fail(`waits for rank ${strange} of a unit of ${this.unit.degree} ranks`);
-    if (new Set(from).size !== from.length)
-      this.#fail(`waits twice for one message, from ranks ${this.#names(from)}`);
-  }
-
   #checkBeside(step: string): void {
     if (this.#beside > 0)
       this.#fail(`ended ${step} while ${this.#beside} of its programs still ran; join() waits for them`);
@@ -530,6 +423,10 @@ export class RankExchange {
     const line = lineOfFile(error, this.#file);
     const place = line === undefined ? "" : ` at line ${line}`;
     return this.#error(`stopped on rank ${this.#name(this.rank)}${place}: ${message}`);
+  }
+
+  #refuse(mistake: string | undefined): void {
+    if (mistake !== undefined) this.#fail(mistake);
   }
 
   #fail(what: string): never {

@@ -6,7 +6,6 @@ import { RandomStream } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
 import {
   checkFlowFile,
-  type Flow,
   type FlowFile,
   type FlowSimulation,
   type Routing,
@@ -106,13 +105,10 @@ describe("balanced all-to-alls", () => {
     expect(Math.abs(makespanRatio(file) - 1)).toBeLessThan(0.01);
   });
 
-  test("256 nodes: 65,280 flows at once, through every link as the arithmetic says, in less than a second", () => {
+  test("256 nodes: 65,280 flows at once, through every link as the arithmetic says", () => {
     const file = allToAll({ nodes: 256, planes: 1, nodesPerLeaf: 32, spinesPerPlane: 32 }, 100_000);
-    const before = process.threadCpuUsage();
+    // measured: 0.3 to 0.6 s of one core (`bench/contention-speed.ts`).
     const result = simulateFlows(file, "trains");
-    const { user, system } = process.threadCpuUsage(before);
-    // Of one core. Measured: 0.3 to 0.6 s.
-    expect((user + system) / 1e6).toBeLessThan(1);
     // A sender's link is busy from 1 µs (two links) on, with 255 flows of 2 µs.
     expect(makespanOf(file, result)).toBeGreaterThanOrEqual(1000 + 255 * 2000);
     expect(makespanOf(file, result)).toBeLessThan((1000 + 255 * 2000) * 1.01);
@@ -126,7 +122,9 @@ describe("balanced all-to-alls", () => {
 });
 
 describe.each(SEEDS)("random traffic, seed %i", (seed) => {
-  test.each(TRAFFIC)("trains takes as long as fluid, within 5 %: $name", (traffic) => {
+  // Thousands of flows under the fixed seed only: they take a second each.
+  const traffics = TRAFFIC.filter(({ flowCount }) => seed === SEEDS[0] || flowCount.most < 2000);
+  test.each(traffics)("trains takes as long as fluid, within 5 %: $name", (traffic) => {
     const ratio = makespanRatio(drawFlowFile(traffic, seed));
     const repeat = `WINDTUNNEL_TEST_SEED=${seed} npx vitest run --project unit packages/network-plane/src/simulate-flows.test.ts`;
     expect(Math.abs(ratio - 1), `trains / fluid is ${ratio}; repeat with ${repeat}`).toBeLessThan(0.05);
@@ -174,20 +172,4 @@ describe("routing", () => {
       /fabric\.routing: found adaptive.*a fluid has no head.*static, ecmp/,
     );
   });
-});
-
-test("4,000 flows over 40 nodes and 8 planes take fluid less than two seconds of one core", () => {
-  const random = new RandomStream(1, "many flows");
-  const flows = Array.from({ length: 4000 }, (): Flow => {
-    const [plane, source] = [random.below(8), random.below(40)];
-    const target = (source + 1 + random.below(39)) % 40;
-    const [from, to] = [source * 8 + plane, target * 8 + plane];
-    return { from, to, bytes: 1 + random.below(2_000_000), startNs: random.below(50_000) };
-  });
-  const { fabric } = allToAll({ nodes: 40, planes: 8, nodesPerLeaf: 4, spinesPerPlane: 4 }, 1);
-  const before = process.threadCpuUsage();
-  const { flows: results } = simulateFlows({ fabric, flows }, "fluid");
-  const { user, system } = process.threadCpuUsage(before);
-  expect(results.every(({ finishNs }) => Number.isFinite(finishNs))).toBe(true);
-  expect((user + system) / 1e6).toBeLessThan(2);
 });

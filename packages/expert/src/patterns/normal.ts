@@ -22,46 +22,33 @@
 
 import { after, type Duration, type Instant, microseconds, NO_TIME } from "@windtunnel/base";
 import { type Completion, type CostSequence, type Dependency, exchangeKernel } from "@windtunnel/gpu";
-import { wireRowBytes } from "@windtunnel/model";
 import type { Program } from "@windtunnel/virtual-time";
-import type { DispatchPattern, ExchangeShape, ExchangeSteps } from "../pattern.ts";
-import type { Beside, Message, RankExchange, Relay } from "../rank-exchange.ts";
+import type { DispatchPattern, ExchangeSteps } from "../pattern.ts";
+import type { Beside, Message, Relay } from "../exchange-terms.ts";
+import type { RankExchange } from "../rank-exchange.ts";
 import { sliceTokens, splitByGroup, type TokenSet } from "../token-set.ts";
+import { COUNT_PARTS, exchangeCounts } from "./normal-counts.ts";
+import {
+  entries,
+  MOST_SLICES,
+  normalCombineBytes,
+  normalDispatchBytes,
+  sliceCount,
+  sliceSize,
+} from "./normal-slices.ts";
 
 /** SMs of the kernel: 20 in DeepEP's measurements, 24 in DeepSeek's deployment. */
 export interface NormalOptions {
   readonly sms: number;
 }
 
-/** Tokens that all channels together have under way: 10 channels with chunks of 8 to 36 tokens (mechanics §2.2). */
-const SLICE_TOKENS = 256;
-const MOST_SLICES = 16;
 /** Ring buffers: tokens that a sender may have in flight to one peer, over all channels. */
 const IN_FLIGHT_TOKENS = 10 * 128;
 /** From a chunk's departure to its credit's return, at least: twice the latency of a message across leaves. */
 const ROUND_TRIP: Duration = microseconds(7.4);
 
-const NOTIFY = 0;
-const NOTIFY_NODE = 1;
-const FIRST_OUT = 2;
+const FIRST_OUT = COUNT_PARTS;
 const FIRST_FORWARD = FIRST_OUT + MOST_SLICES;
-
-/** Source node and mask of ranks, in front of each token. */
-const META_BYTES = 8;
-
-/** Bytes of a token on its way to experts: row, source, expert numbers and gate weights. */
-export function normalDispatchBytes({ hiddenSize, wire, choicesPerToken }: ExchangeShape): number {
-  return align16(wireRowBytes(wire.dispatch, hiddenSize) + META_BYTES + 8 * choicesPerToken);
-}
-
-/** Bytes of a partial sum on its way back; gate weights are reduced beside it. */
-export function normalCombineBytes({ hiddenSize, wire, choicesPerToken }: ExchangeShape): number {
-  return align16(wireRowBytes(wire.combine, hiddenSize) + META_BYTES + 4 * choicesPerToken);
-}
-
-function align16(bytes: number): number {
-  return 16 * Math.ceil(bytes / 16);
-}
 
 export function createNormal({ sms }: NormalOptions): DispatchPattern {
   return { name: "normal", sms, open: (exchange) => new NormalExchange(exchange, sms / 2) };
@@ -90,6 +77,8 @@ class NormalExchange implements ExchangeSteps {
   /** By relay of this node and slice: places of the sets among those that were kept. */
   readonly #kept = new Map<number, number[][]>();
   #keptCount = 0;
+  /** Sums for this rank's own tokens, by node. */
+  readonly #sums = new Map<number, TokenSet[]>();
 
   constructor(exchange: RankExchange, half: number) {
     const { unit, rank } = exchange;
@@ -110,7 +99,15 @@ class NormalExchange implements ExchangeSteps {
   *sendDispatch(gate: Dependency): Program {
     const exchange = this.#exchange;
     const { shape, unit, rank } = exchange;
-    yield* this.#notify(gate);
+    const tokensOf = yield* exchangeCounts({
+      exchange,
+      gate,
+      sms: this.#half,
+      peers: this.#peers,
+      senders: this.#senders,
+      neighbours: this.#neighbours,
+    });
+    this.#slicesOf = tokensOf.map(sliceCount);
     const bytes = normalDispatchBytes(shape);
     const slices = sliceTokens(exchange.own, sliceSize(exchange.tokens));
     const byNode = exchange.groups("nodes", (each) => unit.nodeOf(each));
@@ -276,59 +273,6 @@ class NormalExchange implements ExchangeSteps {
     return this.#lastCopy("combine.receive", normalCombineBytes(exchange.shape), last);
   }
 
-  /** Every rank learns how many tokens every other one has; the host waits for it, since it must allocate. */
-  *#notify(gate: Dependency): Program {
-    const exchange = this.#exchange;
-    const { rank, unit, shape, tokens } = exchange;
-    // The forwarding half may still be busy for another micro-batch.
-    const sms = this.#half;
-    const layout = exchange.kernel({
-      name: "dispatch.layout",
-      cost: [exchangeKernel("layout", tokens)],
-      after: [gate],
-      sms,
-    });
-    const notify = exchange.kernel({
-      name: "dispatch.notify",
-      cost: [exchangeKernel("copy", 0)],
-      after: [layout],
-      sms,
-    });
-    const counts = 4 * (1 + shape.expertsPerRank);
-    exchange.send<Int32Array>({
-      after: notify,
-      part: NOTIFY,
-      messages: this.#peers.map((to) => {
-        const content = Int32Array.of(rank, tokens);
-        return { to, bytes: counts * unit.nodes[unit.nodeOf(to)]!.length, content };
-      }),
-    });
-    const fromPeers = yield* exchange.receive<Int32Array>({ from: this.#senders, part: NOTIFY });
-    const known = [Int32Array.of(rank, tokens), ...fromPeers.messages.map(({ content }) => content)];
-    const gathered = exchange.kernel({
-      name: "dispatch.notify",
-      cost: [exchangeKernel("copy", 0, 0)],
-      after: [notify, fromPeers],
-      sms,
-      resident: true,
-    });
-    exchange.send<Int32Array>({
-      after: gathered,
-      part: NOTIFY_NODE,
-      messages: this.#neighbours.map((to) => {
-        const content = Int32Array.from(known.flatMap((pair) => [...pair]));
-        return { to, bytes: counts * unit.nodes.length, content };
-      }),
-    });
-    const fromNode = yield* exchange.receive<Int32Array>({ from: this.#neighbours, part: NOTIFY_NODE });
-    const slicesOf = unit.ranks.map(() => 0);
-    for (const pairs of [...known, ...fromNode.messages.map(({ content }) => content)]) {
-      for (let i = 0; i < pairs.length; i += 2) slicesOf[pairs[i]!] = sliceCount(pairs[i + 1]!);
-    }
-    this.#slicesOf = slicesOf;
-    exchange.hostWaited(fromNode.messages.length === 0 ? gathered : fromNode);
-  }
-
   /** Slices that a relay of this node forwards: the most of those whose tokens come through it. */
   #slicesThrough(relay: number): number {
     const { unit } = this.#exchange;
@@ -378,8 +322,6 @@ class NormalExchange implements ExchangeSteps {
     slices.push(sets.map(() => this.#keptCount++));
   }
 
-  readonly #sums = new Map<number, TokenSet[]>();
-
   #sumsOfNode(node: number): TokenSet[] {
     let sums = this.#sums.get(node);
     if (sums === undefined) this.#sums.set(node, (sums = []));
@@ -424,16 +366,4 @@ interface Slice {
 
 function readyAfter({ kernel, readyAt }: Paced, slice: number): Dependency {
   return { at: readyAt[slice] ?? kernel.at, cause: kernel.cause };
-}
-
-function sliceSize(tokens: number): number {
-  return Math.max(SLICE_TOKENS, Math.ceil(tokens / MOST_SLICES));
-}
-
-function sliceCount(tokens: number): number {
-  return Math.ceil(tokens / sliceSize(tokens));
-}
-
-function entries(sets: readonly TokenSet[]): number {
-  return sets.reduce((sum, { tokens }) => sum + tokens.length, 0);
 }

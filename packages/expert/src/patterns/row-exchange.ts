@@ -5,7 +5,8 @@ import type { Completion, CostSequence, Dependency } from "@windtunnel/gpu";
 import type { SpanName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import type { DispatchPattern, ExchangeLoad, ExchangeSteps } from "../pattern.ts";
-import type { OutputBlock, RankExchange, RowBlock } from "../rank-exchange.ts";
+import type { OutputBlock, RowBlock } from "../exchange-terms.ts";
+import type { RankExchange } from "../rank-exchange.ts";
 import { rowMessageBytes, rowReturnBytes } from "../row-message.ts";
 
 type Least = NonNullable<DispatchPattern["least"]>;

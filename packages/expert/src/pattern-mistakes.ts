@@ -1,0 +1,44 @@
+// What a pattern may ask for wrongly: ranks that are not there, and more SMs than it declares. Each function gives the
+// mistake as the end of a sentence that begins with the pattern's name, or nothing.
+
+import type { StreamName } from "@windtunnel/trace";
+import type { Unit } from "./unit.ts";
+
+export function mistakeInTarget({ rank, ranks, degree }: Unit, to: number): string | undefined {
+  if (to === rank) return `sends a message from rank ${ranks[rank]!} to itself; it can keep what it has`;
+  return ranks[to] === undefined ? `sends to rank ${to} of a unit of ${degree} ranks` : undefined;
+}
+
+export function mistakeInSources({ rank, ranks, degree }: Unit, from: readonly number[]): string | undefined {
+  if (from.includes(rank)) return `lets rank ${ranks[rank]!} wait for a message of its own`;
+  const strange = from.find((each) => ranks[each] === undefined);
+  if (strange !== undefined) return `waits for rank ${strange} of a unit of ${degree} ranks`;
+  if (new Set(from).size === from.length) return undefined;
+  return `waits twice for one message, from ranks ${from.map((each) => ranks[each]!).join(", ")}`;
+}
+
+/** Computing kernels get what a pattern does not declare, so its streams together may hold no more than that. */
+export class StreamShares {
+  readonly #declared: number | null;
+  readonly #own: StreamName;
+  /** The most SMs of a kernel, by stream. */
+  readonly #held = new Map<StreamName, number>();
+
+  constructor(declared: number | null, own: StreamName) {
+    this.#declared = declared;
+    this.#own = own;
+  }
+
+  mistakeIn(stream: StreamName, share: number | null): string | undefined {
+    if (this.#declared === null) {
+      if (stream === this.#own) return undefined;
+      return `declares no SMs, so its kernels take the whole GPU and none may run on stream ${stream}`;
+    }
+    if (share === null || share <= (this.#held.get(stream) ?? 0)) return undefined;
+    this.#held.set(stream, share);
+    const total = [...this.#held.values()].reduce((sum, each) => sum + each, 0);
+    if (total <= this.#declared) return undefined;
+    const streams = [...this.#held].map(([name, each]) => `${each} on stream ${name}`).join(" and ");
+    return `declares ${this.#declared} SMs and may hold ${total}: ${streams}`;
+  }
+}

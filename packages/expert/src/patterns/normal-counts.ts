@@ -1,0 +1,75 @@
+// The counts that `normal` needs before its dispatch: layout and notify (mechanics §2.2).
+
+import { type Dependency, exchangeKernel } from "@windtunnel/gpu";
+import type { Program } from "@windtunnel/virtual-time";
+import type { RankExchange } from "../rank-exchange.ts";
+
+const NOTIFY = 0;
+const NOTIFY_NODE = 1;
+/** Parts of the phase that counts take. */
+export const COUNT_PARTS = 2;
+
+export interface Notice {
+  readonly exchange: RankExchange;
+  readonly gate: Dependency;
+  /** Half of the pattern's: the forwarding half may still be busy for another micro-batch. */
+  readonly sms: number;
+  /** Where this rank's counts go, whose come here, and who shares the node. */
+  readonly peers: readonly number[];
+  readonly senders: readonly number[];
+  readonly neighbours: readonly number[];
+}
+
+/**
+ * Every rank learns how many tokens every other one has, first over the network and then inside nodes. The host waits for
+ * it, since it must allocate. Gives the tokens of each rank of the unit.
+ */
+export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
+  const { exchange, gate, sms, peers, senders, neighbours } = notice;
+  const { rank, unit, shape, tokens } = exchange;
+  const layout = exchange.kernel({
+    name: "dispatch.layout",
+    cost: [exchangeKernel("layout", tokens)],
+    after: [gate],
+    sms,
+  });
+  const notify = exchange.kernel({
+    name: "dispatch.notify",
+    cost: [exchangeKernel("copy", 0)],
+    after: [layout],
+    sms,
+  });
+  const counts = 4 * (1 + shape.expertsPerRank);
+  exchange.send<Int32Array>({
+    after: notify,
+    part: NOTIFY,
+    messages: peers.map((to) => {
+      const content = Int32Array.of(rank, tokens);
+      return { to, bytes: counts * unit.nodes[unit.nodeOf(to)]!.length, content };
+    }),
+  });
+  const fromPeers = yield* exchange.receive<Int32Array>({ from: senders, part: NOTIFY });
+  const known = [Int32Array.of(rank, tokens), ...fromPeers.messages.map(({ content }) => content)];
+  const gathered = exchange.kernel({
+    name: "dispatch.notify",
+    cost: [exchangeKernel("copy", 0, 0)],
+    after: [notify, fromPeers],
+    sms,
+    resident: true,
+  });
+  exchange.send<Int32Array>({
+    after: gathered,
+    part: NOTIFY_NODE,
+    messages: neighbours.map((to) => {
+      const content = Int32Array.from(known.flatMap((pair) => [...pair]));
+      return { to, bytes: counts * unit.nodes.length, content };
+    }),
+  });
+  const fromNode = yield* exchange.receive<Int32Array>({ from: neighbours, part: NOTIFY_NODE });
+  const tokensOf = unit.ranks.map(() => 0);
+  for (const pairs of [...known, ...fromNode.messages.map(({ content }) => content)]) {
+    for (let i = 0; i < pairs.length; i += 2) tokensOf[pairs[i]!] = pairs[i + 1]!;
+  }
+  exchange.hostWaited(fromNode.messages.length === 0 ? gathered : fromNode);
+  return tokensOf;
+}
