@@ -34,6 +34,21 @@ describe("the fidelity tables", () => {
     }
   });
 
+  test("err less than the closed-form predictor on low latency over EP16 to EP256: 15.8 % and 24.4 % on average", () => {
+    const rows = computed.tables.prediction
+      .flatMap((part) => part.rows)
+      .filter(({ quantity }) => /low latency, EP(?:16|32|64|128|256)\b/.test(quantity));
+    const mean = (phase: string): number => {
+      const errors = rows
+        .filter(({ quantity }) => quantity.startsWith(phase))
+        .map(({ error }) => Math.abs(error!));
+      expect(errors.length).toBeGreaterThanOrEqual(3);
+      return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+    };
+    expect(mean("dispatch")).toBeLessThan(0.158);
+    expect(mean("combine")).toBeLessThan(0.244);
+  });
+
   test("say why where a prediction errs beyond the noise", () => {
     const rows = computed.tables.prediction.flatMap((part) => part.rows);
     const silent = rows.filter(({ error, note }) => Math.abs(error!) > NOISE_FLOOR[1] && note === undefined);

@@ -148,6 +148,30 @@ describe("a pattern that goes wrong while it runs ends the run with 1, and", () 
       /at line \d+: 148 SMs are asked for at once, of 132/,
     ],
     [
+      "one that promises kernels which it does not run is told what it promised",
+      "one-copy-per-rank",
+      [["from: others, least: cost", "from: others, least: exchange.copyCost(1e9)"]],
+      /promised by `least` of its last wait that nothing follows before \d+ ps, and lets it at \d+ ps/,
+    ],
+    [
+      "one that calls a kernel by a name that no trace knows is told those that are known",
+      "one-copy-per-rank",
+      [['name: "combine.send"', 'name: "send" as "combine.send"']],
+      /issues a kernel called "send"; in combine traces know combine\.send, combine\.receive, combine\.forward/,
+    ],
+    [
+      "one that names no kernel that made its messages is told so",
+      "one-copy-per-rank",
+      [["after: copied,", "after: undefined as never,"]],
+      /sends messages without `after`, the kernel that made them/,
+    ],
+    [
+      "one that copies fewer than no bytes is told how many",
+      "one-copy-per-rank",
+      [["exchange.copyCost(sum(sums", "exchange.copyCost(-sum(sums"]],
+      /asks what it costs to copy -\d+ bytes/,
+    ],
+    [
       "one that sends to a rank that is not there is told how many there are",
       "one-copy-per-rank",
       [["messages: others.map((to) => ({ to,", "messages: others.map((to) => ({ to: to + 8,"]],

@@ -1,11 +1,13 @@
 // Dispatch patterns end to end with real math: neither the schedule nor the network changes a token, and what a user
 // loads from a file is as good as what is built in. patterns.proc.test.ts does the same on threads and processes.
 
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { RandomStream } from "@windtunnel/base";
 import { type AllToAllOptions, runAllToAll, type Summary } from "@windtunnel/cluster";
 import { findPreset, type WirePrecision } from "@windtunnel/model";
 import { describe, expect, test } from "vitest";
+import { type Change, changedExample } from "./support/changed-example.ts";
 import { exampleFile, temporaryFolder } from "./support/folders.ts";
 import { drawPrompts, writePrompts } from "./support/prompts.ts";
 import { runInto } from "./support/runs.ts";
@@ -57,6 +59,32 @@ const PATTERNS = ["direct", "normal", "low-latency", ONE_COPY, TWO_HOPS].map((di
   name: path.basename(dispatch, ".ts"),
   dispatch,
 }));
+
+describe("a pattern whose receiving steps give what they waited for", () => {
+  const DISPATCH: Change = [
+    `        const cost = exchange.copyCost(sum(kept.map(outBytes)));
+        return exchange.kernel({ name: "dispatch.receive", cost, after: [arrived] });`,
+    "        return arrived;",
+  ];
+  const PROMISE: Change = ["from: others, least: cost", "from: others"];
+  const COMBINE: Change = [
+    `        return exchange.kernel({ name: "combine.receive", cost, after: [arrived] });`,
+    "        return arrived;",
+  ];
+
+  test.each([
+    ["dispatch", [DISPATCH]],
+    ["combine", [PROMISE, COMBINE]],
+    ["both", [DISPATCH, PROMISE, COMBINE]],
+  ] as const)("runs under every schedule, though its own kernels go on: %s", async (_, changes) => {
+    const file = path.join(temporaryFolder(), "lazy.ts");
+    writeFileSync(file, changedExample("one-copy-per-rank", ...changes));
+    const { outputs } = await run({ dispatch: ONE_COPY });
+    for (const schedule of ["sequential", "five-stage"] as const) {
+      expect((await run({ dispatch: file, schedule })).outputs).toEqual(outputs);
+    }
+  });
+});
 
 describe.each(PATTERNS)("$name", ({ dispatch }) => {
   const precisions = path.isAbsolute(dispatch) ? [FP8] : [F32, FP8];

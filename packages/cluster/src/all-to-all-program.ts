@@ -8,6 +8,7 @@ import { noRecorder, type Phase, type Recorder, type SpanName, type SpanRecord }
 import type { LogicalProcess, ProcessContext, ProcessEvent, Program } from "@windtunnel/virtual-time";
 import { createGpu, ranksInReach } from "./create-processes.ts";
 import type { PreparedRun } from "./prepare-run.ts";
+import { roundTripOf } from "./wiring.ts";
 
 export interface MeasuredRank {
   readonly gpu: Gpu;
@@ -65,6 +66,7 @@ function* program(run: PreparedRun, rank: number, measured: MeasuredRank): Progr
     placement,
     math: undefined,
     memory: new Map<string, unknown>(),
+    roundTrip: roundTripOf(run),
   });
   const steps = checkSteps(pattern.open(exchange), pattern.name);
   const begin = yield* gpu.plan();

@@ -17,7 +17,7 @@ import type { LogicalProcess } from "@windtunnel/virtual-time";
 import { nvlinkTopology, planeTopology } from "./fabric.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import { classOf } from "./process-numbers.ts";
-import { exitOfNode, exitOfPlane, routeFrom } from "./wiring.ts";
+import { exitOfNode, exitOfPlane, roundTripOf, routeFrom } from "./wiring.ts";
 
 export interface HostProcesses {
   readonly processes: ReadonlyMap<number, LogicalProcess>;
@@ -97,6 +97,7 @@ function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Re
       gpusPerNode: ranksInReach(run),
     }),
     patternMemory: new Map<string, unknown>(),
+    roundTrip: roundTripOf(run),
     placement,
     timed: {
       config: run.timed,

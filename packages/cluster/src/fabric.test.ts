@@ -137,8 +137,8 @@ describe("messages", () => {
     expect(way("single-plane", 6)).toEqual({
       links: [
         "plane 0 / node 0 nic 0 > leaf 0",
-        "plane 0 / leaf 0 > spine 1",
-        "plane 0 / spine 1 > leaf 1",
+        "plane 0 / leaf 0 > spine 0",
+        "plane 0 / spine 0 > leaf 1",
         "plane 0 / leaf 1 > node 1 nic 2",
       ],
       relayed: false,

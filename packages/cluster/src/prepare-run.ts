@@ -185,8 +185,9 @@ function placementOf(
 ): ExpertPlacement {
   const { expertParallel: degree, redundantExperts: count } = scenario.parallelism;
   checkDegree(scenario, expertCount);
-  const { gpusPerNode } = scenario.cluster;
-  const nodeCount = degree % gpusPerNode === 0 ? degree / gpusPerNode : 1;
+  const { gpusPerNode, fabric } = scenario.cluster;
+  const isOneDomain = fabric.kind === "nvlink-domain";
+  const nodeCount = !isOneDomain && degree % gpusPerNode === 0 ? degree / gpusPerNode : 1;
   return placeExperts({ expertCount, degree, redundancy: { count, nodeCount, ...expected } });
 }
 

@@ -43,6 +43,15 @@ export function classGraph(run: PreparedRun): ClassGraph {
   return { names: CLASSES, latency: CLASSES.map((from) => CLASSES.map((to) => latency[from][to])) };
 }
 
+/** The least time over the network across leaves and back; in an NVLink domain, through its switch. */
+export function roundTripOf({ fabric, network }: PreparedRun): Duration {
+  const [ends, links] =
+    fabric.kind === "nvlink-domain"
+      ? [NVLINK_END_LATENCY, 2 * NVLINK_LINK_LATENCY]
+      : [network.endLatency, 4 * network.linkLatency];
+  return (2 * (2 * ends + links)) as Duration;
+}
+
 export function routeFrom(run: PreparedRun, source: number): (target: number) => Route {
   const { numbers } = run;
   const inDomain = nvlinkRoute(run, source);

@@ -176,7 +176,7 @@ export class ExchangeAccount {
   /** Each choice of each own token stands in exactly one of these sets. */
   #checkCoverage(sets: readonly TokenSet[], words: CoverageWords): void {
     const { tokenCount, choicesPerToken } = this.#layout;
-    const seen = new Uint8Array(tokenCount * choicesPerToken);
+    const seen = new Uint16Array(tokenCount * choicesPerToken);
     for (const { source, tokens, offsets, choices } of sets) {
       if (source !== this.#rank) continue;
       for (let entry = 0; entry < tokens.length; entry++) {

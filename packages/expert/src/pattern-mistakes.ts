@@ -1,8 +1,53 @@
 // What a pattern may ask for wrongly: ranks that are not there, and more SMs than it declares. Each function gives the
 // mistake as the end of a sentence that begins with the pattern's name, or nothing.
 
-import type { StreamName } from "@windtunnel/trace";
+import type { OperationCost } from "@windtunnel/gpu";
+import { COMMUNICATION_SPANS, type Phase, type StreamName, STREAMS } from "@windtunnel/trace";
+import type { Kernel, Sending } from "./exchange-terms.ts";
 import type { Unit } from "./unit.ts";
+
+/** A user's file may be JavaScript, or not be checked: what it gives is looked at before it is used. */
+export function mistakeInKernel(
+  { name, cost, after, stream }: Partial<Kernel>,
+  phase: Phase,
+): string | undefined {
+  const names: readonly string[] = COMMUNICATION_SPANS.filter((each) => each.startsWith(`${phase}.`));
+  if (name === undefined || !names.includes(name)) {
+    return `issues a kernel called ${shown(name)}; in ${phase} traces know ${names.join(", ")}`;
+  }
+  if (stream !== undefined && !STREAMS.includes(stream)) {
+    return `issues ${name} on stream ${shown(stream)}; there are ${STREAMS.join(", ")}`;
+  }
+  if (!Array.isArray(cost) || !(cost as OperationCost[]).every(isCost)) {
+    return `issues ${name} with a cost that is none; copyCost(bytes) gives one`;
+  }
+  if (!Array.isArray(after) || !(after as unknown[]).every(isDependency)) {
+    return `issues ${name} after something that is no array of kernels, waits or steps' dependencies`;
+  }
+  return undefined;
+}
+
+export function mistakeInSending({ after, messages }: Partial<Sending<unknown>>): string | undefined {
+  if (!isDependency(after)) return "sends messages without `after`, the kernel that made them";
+  return Array.isArray(messages) ? undefined : "sends messages that are no array of { to, bytes, content }";
+}
+
+export function mistakeInBytes(what: string, bytes: unknown): string | undefined {
+  if (typeof bytes === "number" && Number.isFinite(bytes) && bytes >= 0) return undefined;
+  return `${what} ${shown(bytes)} bytes`;
+}
+
+function isCost(cost: OperationCost): boolean {
+  return typeof cost === "object" && cost.bytes >= 0 && Number.isFinite(cost.bytes);
+}
+
+function isDependency(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof (value as { at?: unknown }).at === "number";
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? `"${value}"` : String(value);
+}
 
 export function mistakeInTarget({ rank, ranks, degree }: Unit, to: number): string | undefined {
   if (to === rank) return `sends a message from rank ${ranks[rank]!} to itself; it can keep what it has`;

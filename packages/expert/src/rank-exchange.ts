@@ -4,6 +4,7 @@
 // schedule; it is told what follows a step.
 
 import {
+  after,
   type Duration,
   type Instant,
   invariant,
@@ -40,7 +41,14 @@ import {
   type Sending,
 } from "./exchange-terms.ts";
 import type { ExchangeShape } from "./pattern.ts";
-import { mistakeInSources, mistakeInTarget, StreamShares } from "./pattern-mistakes.ts";
+import {
+  mistakeInBytes,
+  mistakeInKernel,
+  mistakeInSending,
+  mistakeInSources,
+  mistakeInTarget,
+  StreamShares,
+} from "./pattern-mistakes.ts";
 import { lineOfFile } from "./pattern-file.ts";
 import {
   joinTokens,
@@ -69,6 +77,8 @@ export interface RankExchangeOptions {
   readonly layout: DispatchLayout;
   readonly placement: ExpertPlacement;
   readonly math: ExchangeMath | undefined;
+  /** From a message's departure over the network to the return of what it frees, at least. */
+  readonly roundTrip: Duration;
   /** What a pattern keeps on this rank from one exchange to the next. */
   readonly memory: Map<string, unknown>;
 }
@@ -84,8 +94,11 @@ export class RankExchange {
   #phase: Phase = "dispatch";
   #followedBy: CostSequence = [];
   #beside = 0;
-  /** When the last kernel that does not run on the pattern's own stream is complete. */
+  /** When the last kernel on the pattern's own stream is complete, and the last one on another. */
+  #ownUntil: Instant = RUN_START;
   #besideUntil: Instant = RUN_START;
+  /** When the kernels that the last wait promised can be complete at the earliest. */
+  #promisedUntil: Instant = RUN_START;
   readonly #streams: StreamShares;
   /** Set where the pattern is a user's file. */
   #file: string | undefined;
@@ -151,10 +164,13 @@ export class RankExchange {
 
   /** What it costs to copy so many bytes between memory and the network's buffers: bound by the SMs that copy. */
   copyCost(bytes: number): CostSequence {
+    this.#refuse(mistakeInBytes("asks what it costs to copy", bytes));
     return [exchangeKernel("copy", bytes)];
   }
 
-  kernel({ name, cost, after, stream, sms, resident, lasts }: Kernel): Completion {
+  kernel(kernel: Kernel): Completion {
+    this.#refuse(mistakeInKernel(kernel, this.#phase));
+    const { name, cost, after, stream, sms, resident, lasts } = kernel;
     const { gpu, place } = this.#options;
     const share = sms ?? this.#options.sms;
     const own = stream ?? this.#options.stream;
@@ -170,7 +186,8 @@ export class RankExchange {
       ...(lasts === undefined ? {} : { lasts }),
     };
     const completion = gpu.compute(operation);
-    if (own !== this.#options.stream) this.#besideUntil = latest(this.#besideUntil, completion.at);
+    if (own === this.#options.stream) this.#ownUntil = latest(this.#ownUntil, completion.at);
+    else this.#besideUntil = latest(this.#besideUntil, completion.at);
     return completion;
   }
 
@@ -179,14 +196,18 @@ export class RankExchange {
     return this.#options.gpu.durationOf(cost, sms);
   }
 
-  /** The least time that bytes take through this rank's NIC. */
-  leastOnNic(bytes: number): Duration {
-    const { nics } = this.#options.gpu.costModel.profile;
-    return picoseconds(nics === null ? 0 : (bytes / nics.bytesPerSecond) * PICOSECONDS_PER_SECOND);
+  /** The least time until the buffers of bytes that this rank's NIC sends are free again. */
+  leastUntilFreed(bytes: number): Duration {
+    const { gpu, roundTrip } = this.#options;
+    const { nics } = gpu.costModel.profile;
+    const sending = nics === null ? 0 : (bytes / nics.bytesPerSecond) * PICOSECONDS_PER_SECOND;
+    return picoseconds(sending + roundTrip);
   }
 
   /** Hands messages to the network. Contents are row blocks, output blocks, token sets by the array, or counts. */
-  send<Content>({ after, at, part = 0, messages }: Sending<Content>): void {
+  send<Content>(sending: Sending<Content>): void {
+    this.#refuse(mistakeInSending(sending));
+    const { after, at, part = 0, messages } = sending;
     for (const { to, bytes, content } of messages) {
       if (!(Number.isSafeInteger(bytes) && bytes >= 0))
         this.#fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
@@ -208,8 +229,10 @@ export class RankExchange {
   }
 
   /** Waits for one message of a part from each of these ranks. */
-  receive<Content>(receiving: Receiving): Program<Arrived<Content>> {
-    return this.#receive(receiving, this.#options.stream, this.#followedBy);
+  *receive<Content>(receiving: Receiving): Program<Arrived<Content>> {
+    const arrived = yield* this.#receive<Content>(receiving, this.#options.stream, this.#followedBy);
+    this.#promisedUntil = after(this.#options.gpu.now, this.#leastTime(receiving.least ?? []));
+    return arrived;
   }
 
   *#receive<Content>(
@@ -333,7 +356,15 @@ export class RankExchange {
         "lets what follows a step begin before a kernel of its relay ends; what the step gives must come after it",
       );
     }
-    return given;
+    if (at === undefined) return given;
+    // Its own kernels hold their SMs until they end, also where a step waits for less.
+    const until = latest(at, this.#ownUntil);
+    if (until < this.#promisedUntil) {
+      this.#fail(
+        `promised by \`least\` of its last wait that nothing follows before ${this.#promisedUntil} ps, and lets it at ${until} ps`,
+      );
+    }
+    return until === at ? given : { ...given, at: until, cause: { kind: "stream" } };
   }
 
   /** Opens a pattern that is a user's file: what its code throws from now on is an error of that file. */

@@ -75,19 +75,22 @@ export interface RankGroups {
 }
 
 /** Parts of lists without payload, by the list's experts and how they were made. */
-const parts = new WeakMap<Int32Array, Map<RankGroups | number, readonly TokenSet[]>>();
+const parts = new WeakMap<
+  Int32Array,
+  { readonly of: TokenSet; readonly byHow: Map<How, readonly TokenSet[]> }
+>();
+type How = RankGroups | number;
 
 /** What `make` gives; for a set without payload it is made once. */
-function remembered(
-  set: TokenSet,
-  how: RankGroups | number,
-  make: () => readonly TokenSet[],
-): readonly TokenSet[] {
+function remembered(set: TokenSet, how: How, make: () => readonly TokenSet[]): readonly TokenSet[] {
   if (set.rows !== undefined) return make();
-  let byHow = parts.get(set.experts);
-  if (byHow === undefined) parts.set(set.experts, (byHow = new Map()));
-  let made = byHow.get(how);
-  if (made === undefined) byHow.set(how, (made = make()));
+  let known = parts.get(set.experts);
+  if (known === undefined) parts.set(set.experts, (known = { of: set, byHow: new Map() }));
+  // A set may share some arrays with another and not all.
+  const { tokens, offsets, choices } = known.of;
+  if (tokens !== set.tokens || offsets !== set.offsets || choices !== set.choices) return make();
+  let made = known.byHow.get(how);
+  if (made === undefined) known.byHow.set(how, (made = make()));
   return made.map((part) => ({ ...part, source: set.source }));
 }
 

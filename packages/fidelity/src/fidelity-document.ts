@@ -12,7 +12,7 @@ const INTRODUCTIONS: Readonly<Record<TableName, string>> = {
     "modelled, and where their sources contradict each other: `docs/adr/0015-kernel-cost-model.md`.",
   identity:
     "Arithmetic, computed by the product's own functions where it has them. It tests bookkeeping, not fidelity. Exact " +
-    "means: as published, to the printed digits. Where a publication leaves its convention open, ours is shown only.",
+    "means: as published, to the printed digits and rounded as there. Where a publication leaves its convention open, ours is shown only.",
   prediction:
     "Nothing is fitted to these figures. Each row is the mean over ranks of one dispatch or combine of DeepEP's own " +
     "benchmark, run on the emulated cluster.",

@@ -66,6 +66,13 @@ describe("streams", () => {
     expect(() => streams.issue("forward", microseconds(1), 1, 0 as Instant, [])).toThrow(/101 SMs/);
     streams.issue("compute", microseconds(1), 100, 10e6 as Instant, []);
   });
+
+  test("remember a long operation beside many short ones", () => {
+    const streams = new Streams(100);
+    streams.issue("compute", microseconds(1000), 90, 0 as Instant, []);
+    for (let short = 0; short < 40; short++) streams.issue("forward", microseconds(1), 10, 0 as Instant, []);
+    expect(() => streams.issue("forward", microseconds(1), 20, 0 as Instant, [])).toThrow(/110 SMs/);
+  });
 });
 
 describe("a GPU", () => {

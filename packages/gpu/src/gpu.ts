@@ -250,7 +250,11 @@ export class Gpu implements LogicalProcess {
       .toSorted((a, b) => a.source - b.source);
     const last = inbox.deliveries.at(-1);
     const at = last?.at ?? RUN_START;
-    return { at, deliveries, cause: { kind: "message", rank: last?.source ?? this.rank } };
+    return {
+      at,
+      deliveries,
+      cause: last === undefined ? { kind: "stream" } : { kind: "message", rank: last.source },
+    };
   }
 
   /** Runs another program of this GPU beside the one that calls. */

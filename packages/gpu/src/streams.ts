@@ -23,8 +23,8 @@ interface Occupied {
   readonly sms: number;
 }
 
-/** Operations kept to check that overlapping ones share the SMs; more never overlap on four streams in practice. */
-const REMEMBERED = 16;
+/** Operations kept to check that overlapping ones share the SMs: more than slices pass beside one long kernel. */
+const REMEMBERED = 64;
 
 export class Streams {
   readonly #sms: number;

@@ -58,5 +58,7 @@ const F16_VALUES = new LazyTable(65_536, (code) => {
   const exponent = (code >> 10) & 0x1f;
   const fraction = code & 0x3ff;
   if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  // A power of two, exactly.
+  const scale = exponent < 15 ? 1 / (1 << (15 - exponent)) : 1 << (exponent - 15);
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * scale;
 });

@@ -4,13 +4,7 @@
 import { readFileSync } from "node:fs";
 import { RandomStream } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
-import {
-  checkFlowFile,
-  type FlowFile,
-  type FlowSimulation,
-  type Routing,
-  simulateFlows,
-} from "./index.ts";
+import { checkFlowFile, type FlowFile, type FlowSimulation, type Routing, simulateFlows } from "./index.ts";
 import { allToAll, drawFlowFile, type PlaneShape, TRAFFIC } from "./test-support/drawn-flows.ts";
 
 const SEEDS = [1, Number(process.env["WINDTUNNEL_TEST_SEED"] ?? Date.now() % 1_000_000_007)];

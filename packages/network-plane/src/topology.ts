@@ -19,7 +19,7 @@ export interface Topology {
 }
 
 /**
- * How a leaf chooses a spine. `static`: the target node modulo the spines. `ecmp`: a hash of the flow, so that few
+ * How a leaf chooses a spine. `static`: the target node, or in a single plane the target NIC, modulo the spines. `ecmp`: a hash of the flow, so that few
  * large flows may collide. `adaptive`: the uplink that is free first (per parcel, as packets would be).
  */
 export type Routing = "static" | "ecmp" | "adaptive";
@@ -53,7 +53,7 @@ export function createFatTreePlane(options: FatTreePlaneOptions): Topology {
   const ports = countTo(nodes, (node) => ({
     name: `node ${node}`,
     leaf: Math.floor(node / nodesPerLeaf),
-    node,
+    endpoint: node,
     hashSalt: plane + 1,
   }));
   return createFatTree({ ports, leaves, ...options });
@@ -73,7 +73,7 @@ export function createJoinedRails(options: JoinedFatTreeOptions): Topology {
   const ports = countTo(nodes * nics, (port) => {
     const [node, rail] = [Math.floor(port / nics), port % nics];
     const leaf = rail * leavesOfRail + Math.floor(node / nodesPerLeaf);
-    return { name: `node ${node}`, leaf, node, hashSalt: rail + 1 };
+    return { name: `node ${node}`, leaf, endpoint: node, hashSalt: rail + 1 };
   });
   return createFatTree({ ports, leaves, ...options });
 }
@@ -90,7 +90,7 @@ export function createSinglePlane(options: JoinedFatTreeOptions): Topology {
     return {
       name: `node ${node} nic ${nic}`,
       leaf: Math.floor(node / nodesPerLeaf),
-      node,
+      endpoint: port,
       hashSalt: nic + 1,
     };
   });
@@ -101,7 +101,8 @@ interface FatTreeParts extends Omit<FatTreeOptions, "nodes" | "nodesPerLeaf"> {
   readonly ports: readonly {
     readonly name: string;
     readonly leaf: number;
-    readonly node: number;
+    /** What `static` routes go by: the node, or where all NICs of a node share a plane the NIC. */
+    readonly endpoint: number;
     /** Sets the hashes of the port's flows apart from those of other planes. */
     readonly hashSalt: number;
   }[];
@@ -135,7 +136,7 @@ function createFatTree(parts: FatTreeParts): Topology {
     for (let spine = 0; spine < spines; spine++) addCable(fabric, name, `spine ${spine}`);
   }
   const leafOf = Int32Array.from(ports, ({ leaf }) => leaf);
-  const nodeOf = Int32Array.from(ports, ({ node }) => node);
+  const endpointOf = Int32Array.from(ports, ({ endpoint }) => endpoint);
   const hashSalt = Int32Array.from(ports, ({ hashSalt: salt }) => mix32(salt));
   const trunk = (leaf: number, spine: number): number => firstTrunk + 2 * (leaf * spines + spine);
   const pathVia = (source: number, target: number, spine: number): readonly number[] => [
@@ -148,7 +149,7 @@ function createFatTree(parts: FatTreeParts): Topology {
     const inRange = source < ports.length && target < ports.length;
     invariant(inRange, `no path from port ${source} to ${target} among ${ports.length}`);
     if (leafOf[source] === leafOf[target]) return [2 * source, 2 * target + 1];
-    const spine = routing === "ecmp" ? mix32(flow ^ hashSalt[source]!) : nodeOf[target]!;
+    const spine = routing === "ecmp" ? mix32(flow ^ hashSalt[source]!) : endpointOf[target]!;
     return pathVia(source, target, spine % spines);
   };
   if (routing !== "adaptive") return { links, pathOf };
@@ -157,7 +158,7 @@ function createFatTree(parts: FatTreeParts): Topology {
     const [source, target] = [path[0]! / 2, (path.at(-1)! - 1) / 2];
     const leaf = leafOf[source]!;
     // Ports that are equally free are taken in turn from the static one, so that idle leaves do not all begin at spine 0.
-    const first = nodeOf[target]! % spines;
+    const first = endpointOf[target]! % spines;
     let best = first;
     for (let step = 1; step < spines; step++) {
       const spine = (first + step) % spines;

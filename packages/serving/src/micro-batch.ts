@@ -199,7 +199,9 @@ export class MicroBatch {
   /** Kernels from the last arrival of a dispatch to the sending of outputs: at least those for this rank's own rows. */
   leastUntilCombine(layer: TimedLayer): CostSequence {
     const { load, active } = this.#ownRows(layer);
-    const receive = this.#options.pattern.least?.receive("dispatch", this.#shape, load) ?? [];
+    const receive = this.#options.pattern.least?.receive("dispatch", this.#shape, load);
+    // Without a promise of the pattern, experts may begin before the wait that this follows.
+    if (receive === undefined) return [];
     return [
       ...receive,
       ...this.#expertsCost(load.rows, active, "least"),
@@ -250,6 +252,7 @@ export class MicroBatch {
       placement: setup.placement,
       math: executed === undefined ? undefined : this.#math.exchange(executed),
       memory: setup.patternMemory,
+      roundTrip: setup.roundTrip,
     });
   }
 

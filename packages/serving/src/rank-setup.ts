@@ -1,5 +1,6 @@
 // What a rank's program stands on: its GPU, its unit, the timed model, and the executed one with its weights.
 
+import type { Duration } from "@windtunnel/base";
 import type { Gpu, WeightPrecision } from "@windtunnel/gpu";
 import type { DispatchPattern, Unit } from "@windtunnel/expert";
 import type { LayerContext, ModelConfig, ModelWeights, WirePrecision } from "@windtunnel/model";
@@ -40,6 +41,8 @@ export interface RankSetup {
   readonly unit: Unit;
   /** What dispatch patterns keep on this rank from one exchange to the next. */
   readonly patternMemory: Map<string, unknown>;
+  /** Over the network and back, at least. */
+  readonly roundTrip: Duration;
   readonly placement: ExpertPlacement;
   readonly timed: TimedModel;
   /** What gives rows their routing: a model that is executed, or draws. */

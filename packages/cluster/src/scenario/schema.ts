@@ -135,7 +135,7 @@ const fabricSchema = fields({
   routing: oneOf("static", "ecmp", "adaptive")
     .default("static")
     .describe(
-      "How a message finds its spine; static: target node modulo spines; ecmp: a hash of source and target rank; adaptive: the uplink of its own leaf that is free first.",
+      "How a message finds its spine; static: target node (in a single plane: target NIC) modulo spines; ecmp: a hash of source and target rank; adaptive: the uplink of its own leaf that is free first.",
     ),
   pcie: flag()
     .default(false)

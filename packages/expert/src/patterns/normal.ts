@@ -20,11 +20,11 @@
 // The tree of a sum: on a rank, experts in ascending order; on a node, ranks in ascending order; at the source, nodes in
 // ascending order. The first two are rounded as the wire rounds them.
 
-import { after, type Duration, type Instant, microseconds, NO_TIME } from "@windtunnel/base";
+import { after, type Duration, type Instant, NO_TIME } from "@windtunnel/base";
 import { type Completion, type CostSequence, type Dependency, exchangeKernel } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import type { DispatchPattern, ExchangeSteps } from "../pattern.ts";
-import type { Beside, Message, Relay } from "../exchange-terms.ts";
+import type { Arrived, Beside, Message, Relay } from "../exchange-terms.ts";
 import type { RankExchange } from "../rank-exchange.ts";
 import { sliceTokens, splitByGroup, type TokenSet } from "../token-set.ts";
 import { COUNT_PARTS, exchangeCounts } from "./normal-counts.ts";
@@ -42,10 +42,8 @@ export interface NormalOptions {
   readonly sms: number;
 }
 
-/** Ring buffers: tokens that a sender may have in flight to one peer, over all channels. */
+/** Ring buffers: tokens that a sender may have in flight to each of its peers, over all channels. */
 const IN_FLIGHT_TOKENS = 10 * 128;
-/** From a chunk's departure to its credit's return, at least: twice the latency of a message across leaves. */
-const ROUND_TRIP: Duration = microseconds(7.4);
 
 const FIRST_OUT = COUNT_PARTS;
 const FIRST_FORWARD = FIRST_OUT + MOST_SLICES;
@@ -173,13 +171,13 @@ class NormalExchange implements ExchangeSteps {
 
   *receiveDispatch(): Program<Dependency> {
     const exchange = this.#exchange;
-    let last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined;
+    let last: Arrival | undefined;
     for (let slice = 0; slice < MOST_SLICES; slice++) {
       const from = this.#neighbours.filter((each) => this.#slicesThrough(each) > slice);
       if (from.length === 0) break;
       const arrived = yield* exchange.receive<readonly TokenSet[]>({ from, part: FIRST_FORWARD + slice });
       for (const message of arrived.messages) this.#keep(message.from, message.content);
-      last = { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
+      last = laterOf(last, arrived);
     }
     yield* this.#joinRelay();
     return this.#lastCopy("dispatch.receive", normalDispatchBytes(exchange.shape), last);
@@ -220,6 +218,8 @@ class NormalExchange implements ExchangeSteps {
     const exchange = this.#exchange;
     const { rank, unit } = exchange;
     const bytes = normalCombineBytes(exchange.shape);
+    const sent: number[] = [];
+    let first: Instant | undefined;
     for (const [slice, mine] of own.entries()) {
       const arrived = yield* relay.receive<readonly TokenSet[]>({
         from: this.#neighbours,
@@ -229,28 +229,34 @@ class NormalExchange implements ExchangeSteps {
         (a, b) => a.from - b.from,
       );
       const sets = byRank.flatMap(({ content }) => content);
-      const forwarded = exchange.kernel({
-        name: "combine.forward",
-        cost: [exchangeKernel("copy", bytes * entries(sets), 0)],
-        after: [arrived, mine.ready],
-        stream: "forward",
-        sms: this.#half,
-        resident: true,
-      });
       const sumFor = (source: number): TokenSet[] => {
         const parts = sets.filter((set) => set.source === source);
         return parts.length === 0 ? [] : [exchange.sum(parts)];
       };
-      exchange.send<readonly TokenSet[]>({
-        after: forwarded,
-        part: FIRST_FORWARD + slice,
-        messages: this.#senders
-          .filter((source) => this.#slicesOf[source]! > slice)
-          .map((to) => {
-            const content = sumFor(to);
-            return { to, bytes: bytes * entries(content), content };
-          }),
+      const back = this.#senders
+        .filter((source) => this.#slicesOf[source]! > slice)
+        .map((to) => {
+          const content = sumFor(to);
+          return { to, bytes: bytes * entries(content), content };
+        });
+      // Sources have slices of their own sizes; the largest ones leave the fewest buffers.
+      const largest = sliceSize(Math.max(0, ...back.map(({ content }) => entries(content))));
+      const wait = this.#leastForCredit(sent, slice, largest);
+      const credit: Dependency[] =
+        first === undefined || wait === 0
+          ? []
+          : [{ at: after(first, wait as Duration), cause: { kind: "stream" } }];
+      const forwarded = exchange.kernel({
+        name: "combine.forward",
+        cost: [exchangeKernel("copy", bytes * entries(sets), 0)],
+        after: [arrived, mine.ready, ...credit],
+        stream: "forward",
+        sms: this.#half,
+        resident: true,
       });
+      first ??= forwarded.at;
+      sent.push(back.reduce((sum, message) => sum + message.bytes, 0));
+      exchange.send<readonly TokenSet[]>({ after: forwarded, part: FIRST_FORWARD + slice, messages: back });
       this.#sumsOfNode(unit.nodeOf(rank)).push(...sumFor(rank));
       this.#forwarded = forwarded;
     }
@@ -259,14 +265,14 @@ class NormalExchange implements ExchangeSteps {
   *receiveCombine(): Program<Dependency> {
     const exchange = this.#exchange;
     const { unit, rank } = exchange;
-    let last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined;
+    let last: Arrival | undefined;
     for (let slice = 0; slice < this.#slicesOf[rank]! && this.#peers.length > 0; slice++) {
       const arrived = yield* exchange.receive<readonly TokenSet[]>({
         from: this.#peers,
         part: FIRST_FORWARD + slice,
       });
       for (const { from, content } of arrived.messages) this.#sumsOfNode(unit.nodeOf(from)).push(...content);
-      last = { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
+      last = laterOf(last, arrived);
     }
     yield* this.#joinRelay();
     for (const node of unit.nodes.keys()) exchange.acceptTokens(this.#sumsOfNode(node));
@@ -285,8 +291,7 @@ class NormalExchange implements ExchangeSteps {
   }
 
   /**
-   * A kernel of the sending half that hands over slice by slice, as it has copied them. Credits are a cap on what it has
-   * in flight: a slice leaves no sooner than the one that its buffer held before can have left the NIC, and come back.
+   * A kernel of the sending half that hands over slice by slice, as it has copied them, and as far as credits let it.
    */
   #pacedKernel(
     name: "dispatch.send" | "combine.send",
@@ -295,14 +300,11 @@ class NormalExchange implements ExchangeSteps {
   ): Paced {
     const exchange = this.#exchange;
     const cost = (total: number): CostSequence => [exchangeKernel("copy", total)];
-    const buffered = Math.floor(IN_FLIGHT_TOKENS / sliceSize(exchange.tokens));
     const offsets: Duration[] = [];
     let copied = 0;
-    let drained = 0;
     for (const [slice, more] of bytes.copied.entries()) {
       copied += more;
-      drained += bytes.sent[slice - buffered] ?? 0;
-      const cap = drained === 0 ? 0 : exchange.leastOnNic(drained) + ROUND_TRIP;
+      const cap = this.#leastForCredit(bytes.sent, slice, sliceSize(exchange.tokens));
       offsets.push(Math.max(exchange.durationOf(cost(copied), this.#half), cap) as Duration);
     }
     const kernel = exchange.kernel({
@@ -313,6 +315,16 @@ class NormalExchange implements ExchangeSteps {
       lasts: offsets.at(-1) ?? NO_TIME,
     });
     return { kernel, readyAt: offsets.map((offset) => after(kernel.start, offset)) };
+  }
+
+  /**
+   * Credits in closed form, from the first slice on: one leaves no sooner than the one whose buffer it takes can have left
+   * the NIC with all before it, and its credit come back. `sent`: bytes of the slices so far that cross the network.
+   */
+  #leastForCredit(sent: readonly number[], slice: number, tokensPerSlice: number): number {
+    const buffered = Math.max(1, Math.floor(IN_FLIGHT_TOKENS / tokensPerSlice));
+    const drained = sent.slice(0, Math.max(0, slice - buffered + 1)).reduce((sum, bytes) => sum + bytes, 0);
+    return drained === 0 ? 0 : this.#exchange.leastUntilFreed(drained);
   }
 
   #keep(relay: number, sets: readonly TokenSet[]): void {
@@ -345,7 +357,7 @@ class NormalExchange implements ExchangeSteps {
   #lastCopy(
     name: "dispatch.receive" | "combine.receive",
     bytes: number,
-    last: { readonly at: Dependency; readonly sets: readonly TokenSet[] } | undefined,
+    last: Arrival | undefined,
   ): Dependency {
     const dependsOn = [last?.at, this.#forwarded].filter((each) => each !== undefined);
     return this.#exchange.kernel({
@@ -356,6 +368,17 @@ class NormalExchange implements ExchangeSteps {
       resident: true,
     });
   }
+}
+
+/** The last slice to arrive; a later slice may overtake it. */
+interface Arrival {
+  readonly at: Dependency;
+  readonly sets: readonly TokenSet[];
+}
+
+function laterOf(last: Arrival | undefined, arrived: Arrived<readonly TokenSet[]>): Arrival {
+  if (last !== undefined && last.at.at > arrived.at) return last;
+  return { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
 }
 
 /** A slice of this rank's own, which its forwarding half takes from its sending half without a wire. */

@@ -218,6 +218,7 @@ function openExchange(options: OpenOptions): { exchange: RankExchange; steps: Ex
     placement,
     math: mathOf(options, layout),
     memory: options.memory,
+    roundTrip: microseconds(7.4),
   });
   return { exchange, steps: checkSteps(pattern.open(exchange), pattern.name) };
 }

@@ -57,7 +57,9 @@ export function planesText(runs: Fabrics): ExperimentText {
       `They differ by ${percentText(planeDifference(runs))} at most; DeepSeek measured them nearly equal as well. In normal mode ` +
       "every message goes to the GPU of its own index, so that no rail has anything for another and both fabrics do the same. " +
       "In low-latency mode a message for another index changes over at its target's node by NVLink, or on rails over a spine: " +
-      "another way, and the same NIC at either end.",
+      "another way, and the same NIC at either end. With a skewed gate that changes: a popular rank gets its rows over all NICs " +
+      "of its node where planes are disjoint, by way of NVLink, and over its own NIC alone on rails, while its outputs leave " +
+      "by its own NIC on both. How production relays on disjoint planes is not published (docs/adr/0013-relay-over-nvlink.md).",
     commands: Object.values(runs).map(({ command }) => command),
   };
 }
