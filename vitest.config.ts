@@ -15,6 +15,8 @@ const config: ViteUserConfig = {
           include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [...ignored, "**/*.proc.test.ts"],
           testTimeout: 60_000,
+          // Modules keep nothing that a test could change; loading them once for each worker saves a third of the time.
+          isolate: false,
         },
       },
       {

@@ -78,15 +78,14 @@ describe.each(["fabric-small.json", "fabric-incast.json"])("%s", (name) => {
 describe("balanced all-to-alls", () => {
   const shapes: readonly PlaneShape[] = [
     { nodes: 4, planes: 1, nodesPerLeaf: 2, spinesPerPlane: 2 },
-    { nodes: 16, planes: 1, nodesPerLeaf: 4, spinesPerPlane: 4 },
-    { nodes: 16, planes: 8, nodesPerLeaf: 4, spinesPerPlane: 4 },
+    { nodes: 16, planes: 2, nodesPerLeaf: 4, spinesPerPlane: 4 },
     { nodes: 24, planes: 1, nodesPerLeaf: 32, spinesPerPlane: 0 },
     { nodes: 32, planes: 1, nodesPerLeaf: 16, spinesPerPlane: 16 },
     { nodes: 40, planes: 2, nodesPerLeaf: 4, spinesPerPlane: 4 },
     { nodes: 64, planes: 1, nodesPerLeaf: 8, spinesPerPlane: 2 },
     { nodes: 64, planes: 1, nodesPerLeaf: 32, spinesPerPlane: 16 },
   ];
-  const cases = shapes.flatMap((shape) => [100, 10_000, 1_000_000].map((bytes) => ({ ...shape, bytes })));
+  const cases = shapes.flatMap((shape) => [100, 1_000_000].map((bytes) => ({ ...shape, bytes })));
 
   test.each(cases)("trains takes as long as fluid, within 5 %: %j", ({ bytes, ...shape }) => {
     expect(Math.abs(makespanRatio(allToAll(shape, bytes)) - 1)).toBeLessThan(0.05);

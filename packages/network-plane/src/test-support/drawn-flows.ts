@@ -17,7 +17,7 @@ export interface Traffic {
 
 const FEW = { nodes: [8, 16, 40], planes: [1, 2, 8], flowCount: { least: 10, most: 40 }, isIncast: false };
 const SOME = { ...FEW, flowCount: { least: 200, most: 800 } };
-const MANY = { nodes: [40], planes: [8], flowCount: { least: 500, most: 5000 }, isIncast: false };
+const MANY = { nodes: [40], planes: [8], flowCount: { least: 500, most: 3000 }, isIncast: false };
 
 export const TRAFFIC: readonly Traffic[] = [
   { ...FEW, name: "few", sizes: "even", mostBytes: 1e6 },
