@@ -16,6 +16,7 @@ import { isPatternFile, resolveScenario, type Scenario } from "./scenario/index.
 export function prepareAllToAll(options: AllToAllOptions): PreparedRun {
   checkSizes(options);
   checkRouting(options);
+  checkDomain(options);
   const scenario = resolveScenario(scenarioOf(options), { folder: process.cwd() });
   checkPattern(options, scenario);
   return prepareRun(scenario, sizesOf(options));
@@ -55,6 +56,23 @@ function sizesOf({ hidden, experts, topk, groups, limitedGroups }: AllToAllOptio
     groupCount: groups,
     limitedGroupCount: limitedGroups,
   };
+}
+
+/** An NVLink domain has no leaves, no spines and no network to choose; silence would be taken for an effect. */
+function checkDomain({ fabric }: AllToAllOptions): void {
+  if (fabric["kind"] !== "nvlink-domain") return;
+  for (const field of ["nodesPerLeaf", "spinesPerPlane", "switchPorts", "network", "routing"]) {
+    const value = fabric[field];
+    if (value === undefined) continue;
+    throw inputError(
+      `cluster.fabric.${field}: found ${String(value)} in an NVLink domain, which has one switch`,
+      {
+        path: `cluster.fabric.${field}`,
+        found: String(value),
+        allowed: "leaving it out, or a fabric of another kind",
+      },
+    );
+  }
 }
 
 function checkSizes({ ranks, gpusPerNode, tokens }: AllToAllOptions): void {

@@ -163,6 +163,11 @@ describe("options that can't be measured are refused", () => {
       "groups",
       "288 experts in 7 groups, which do not divide; allowed: a divisor",
     ],
+    [
+      { gpu: "gb200", gpusPerNode: 4, fabric: { kind: "nvlink-domain", routing: "ecmp" } },
+      "cluster.fabric.routing",
+      "found ecmp in an NVLink domain, which has one switch",
+    ],
     [{ groups: 4, limitedGroups: 5 }, "limitedGroups", "5 of 4 groups; allowed: 1 to 4"],
     [{ groups: 72, limitedGroups: 1 }, "topk", "8 experts of a token from 1 group of 4; allowed: at most 4"],
     [{ pattern: "direct", sms: 132 }, "sms", "132 of the 132 SMs of h800"],

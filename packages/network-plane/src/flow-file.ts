@@ -143,7 +143,8 @@ function* problemsOfFlows({ fabric, flows }: FlowFile): Generator<Problem> {
     if (from === to)
       yield { path: `${path}.to`, found: `${to}, which is also from`, allowed: "another rank" };
     if (plane !== planeOfTarget || plane >= planes) {
-      const found = `from ${from} on plane ${plane} and to ${to} on plane ${planeOfTarget}`;
+      const missing = plane === planeOfTarget ? ", which is not there" : "";
+      const found = `from ${from} on plane ${plane} and to ${to} on plane ${planeOfTarget}${missing}`;
       const allowed = `two ranks of one plane, 0 to ${planes - 1} (rank = node × ${gpusPerNode} + plane)`;
       yield { path, found, allowed };
     }

@@ -164,7 +164,7 @@ function renderTraffic(summary: Summary, colours: Colours): string {
     ["over NVLink", formatBytes(nvlinkBytes)],
     ["over planes", formatBytes(rdmaBytes)],
   ];
-  if (bytesByPlane.length > 0) {
+  if (bytesByPlane.length > 1) {
     const [least, most] = [Math.min(...bytesByPlane), Math.max(...bytesByPlane)];
     rows.push(["per plane", `${formatBytes(least)} to ${formatBytes(most)}`]);
   }
