@@ -7,7 +7,7 @@ import type { AllToAllOptions } from "./all-to-all-options.ts";
 import { hardwareProfile } from "./hardware.ts";
 import { dispatchPattern } from "./patterns.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
-import { isPatternFile, resolveScenario, type Scenario } from "./scenario/index.ts";
+import { describeValue, isPatternFile, resolveScenario, type Scenario } from "./scenario/index.ts";
 
 /**
  * Throws `input` errors. Their path is the name of an option, or the path of a scenario's field (`cluster.fabric.planes`)
@@ -65,10 +65,10 @@ function checkDomain({ fabric }: AllToAllOptions): void {
     const value = fabric[field];
     if (value === undefined) continue;
     throw inputError(
-      `cluster.fabric.${field}: found ${String(value)} in an NVLink domain, which has one switch`,
+      `cluster.fabric.${field}: found ${describeValue(value)} in an NVLink domain, which has one switch`,
       {
         path: `cluster.fabric.${field}`,
-        found: String(value),
+        found: describeValue(value),
         allowed: "leaving it out, or a fabric of another kind",
       },
     );

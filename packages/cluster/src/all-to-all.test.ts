@@ -166,7 +166,7 @@ describe("options that can't be measured are refused", () => {
     [
       { gpu: "gb200", gpusPerNode: 4, fabric: { kind: "nvlink-domain", routing: "ecmp" } },
       "cluster.fabric.routing",
-      "found ecmp in an NVLink domain, which has one switch",
+      'found "ecmp" in an NVLink domain, which has one switch',
     ],
     [{ groups: 4, limitedGroups: 5 }, "limitedGroups", "5 of 4 groups; allowed: 1 to 4"],
     [{ groups: 72, limitedGroups: 1 }, "topk", "8 experts of a token from 1 group of 4; allowed: at most 4"],

@@ -13,7 +13,6 @@ import {
   picoseconds,
   PICOSECONDS_PER_SECOND,
   RUN_START,
-  WorldError,
 } from "@windtunnel/base";
 import {
   type Completion,
@@ -41,6 +40,7 @@ import {
   type Sending,
 } from "./exchange-terms.ts";
 import type { ExchangeShape } from "./pattern.ts";
+import { PatternFaults } from "./pattern-faults.ts";
 import {
   mistakeInBytes,
   mistakeInKernel,
@@ -49,7 +49,6 @@ import {
   mistakeInTarget,
   StreamShares,
 } from "./pattern-mistakes.ts";
-import { lineOfFile } from "./pattern-file.ts";
 import {
   joinTokens,
   type RankGroups,
@@ -100,8 +99,7 @@ export class RankExchange {
   /** When the kernels that the last wait promised can be complete at the earliest. */
   #promisedUntil: Instant = RUN_START;
   readonly #streams: StreamShares;
-  /** Set where the pattern is a user's file. */
-  #file: string | undefined;
+  readonly #faults: PatternFaults;
   #packed: readonly Payload[] | undefined;
   #own: TokenSet | undefined;
   readonly #account: ExchangeAccount;
@@ -116,8 +114,11 @@ export class RankExchange {
     this.unit = unit;
     this.shape = shape;
     this.memory = memory;
+    const { pattern, place } = options;
+    const phase = (): Phase => this.#phase;
+    this.#faults = new PatternFaults({ pattern, place, phase, rank: this.#name(unit.rank) });
     this.#streams = new StreamShares(options.sms, options.stream);
-    this.#account = new ExchangeAccount({ unit, layout, shape, fail: (what) => this.#fail(what) });
+    this.#account = new ExchangeAccount({ unit, layout, shape, fail: (what) => this.#faults.fail(what) });
   }
 
   // What a pattern uses.
@@ -164,17 +165,17 @@ export class RankExchange {
 
   /** What it costs to copy so many bytes between memory and the network's buffers: bound by the SMs that copy. */
   copyCost(bytes: number): CostSequence {
-    this.#refuse(mistakeInBytes("asks what it costs to copy", bytes));
+    this.#faults.refuse(mistakeInBytes("asks what it costs to copy", bytes));
     return [exchangeKernel("copy", bytes)];
   }
 
   kernel(kernel: Kernel): Completion {
-    this.#refuse(mistakeInKernel(kernel, this.#phase));
+    this.#faults.refuse(mistakeInKernel(kernel, this.#phase));
     const { name, cost, after, stream, sms, resident, lasts } = kernel;
     const { gpu, place } = this.#options;
     const share = sms ?? this.#options.sms;
     const own = stream ?? this.#options.stream;
-    this.#refuse(this.#streams.mistakeIn(own, share));
+    this.#faults.refuse(this.#streams.mistakeIn(own, share));
     const operation: Operation = {
       name,
       place,
@@ -206,12 +207,12 @@ export class RankExchange {
 
   /** Hands messages to the network. Contents are row blocks, output blocks, token sets by the array, or counts. */
   send<Content>(sending: Sending<Content>): void {
-    this.#refuse(mistakeInSending(sending));
+    this.#faults.refuse(mistakeInSending(sending));
     const { after, at, part = 0, messages } = sending;
     for (const { to, bytes, content } of messages) {
       if (!(Number.isSafeInteger(bytes) && bytes >= 0))
-        this.#fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
-      this.#refuse(mistakeInTarget(this.unit, to));
+        this.#faults.fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
+      this.#faults.refuse(mistakeInTarget(this.unit, to));
       if (this.#phase === "dispatch") this.#account.sent(content);
     }
     this.#options.gpu.send({
@@ -242,7 +243,7 @@ export class RankExchange {
   ): Program<Arrived<Content>> {
     const { gpu, place } = this.#options;
     const { step, layer, microBatch } = place;
-    this.#refuse(mistakeInSources(this.unit, from));
+    this.#faults.refuse(mistakeInSources(this.unit, from));
     const ranks = from.toSorted((a, b) => a - b);
     const received = yield* gpu.receive({
       exchange: this.#number(part),
@@ -255,7 +256,7 @@ export class RankExchange {
     });
     const messages = received.deliveries.map(({ source, body }, index) => {
       if (source !== this.unit.ranks[ranks[index]!]) {
-        this.#fail(
+        this.#faults.fail(
           `waits for messages of ranks ${this.#names(ranks)} and got one of rank ${source}${partName(part)}`,
         );
       }
@@ -280,7 +281,7 @@ export class RankExchange {
       this.#beside--;
       done.fulfil(gpu.now);
     };
-    const guarded = this.#guarded(program(relay));
+    const guarded = this.#faults.guarded(program(relay));
     const run = function* (): Program {
       yield* guarded;
       ended();
@@ -314,7 +315,9 @@ export class RankExchange {
   /** What the experts made of a rank's rows. */
   outputsFor(rank: number): OutputBlock {
     const outputs = this.#outputs[rank];
-    return outputs ?? this.#fail(`has no outputs for rank ${this.#name(rank)}, since it kept no rows of it`);
+    return (
+      outputs ?? this.#faults.fail(`has no outputs for rank ${this.#name(rank)}, since it kept no rows of it`)
+    );
   }
 
   /** What the experts made of kept tokens: for each set one row a token, the weighted sum of this rank's experts. */
@@ -325,8 +328,9 @@ export class RankExchange {
   /** Adds rows of the same tokens, in the order of the sets, and rounds the sum as the wire does. One source. */
   sum(sets: readonly TokenSet[]): TokenSet {
     const { math } = this.#options;
-    if (sets.length === 0) this.#fail("adds up nothing, whose source nobody knows");
-    if (sets.some(({ isOutput }) => isOutput !== true)) this.#fail("adds up tokens that no expert has seen");
+    if (sets.length === 0) this.#faults.fail("adds up nothing, whose source nobody knows");
+    if (sets.some(({ isOutput }) => isOutput !== true))
+      this.#faults.fail("adds up tokens that no expert has seen");
     return { ...(math === undefined ? joinTokens(sets) : math.sumTokens(sets)), isOutput: true };
   }
 
@@ -349,10 +353,10 @@ export class RankExchange {
   ): Program<Result> {
     this.#phase = step.phase;
     this.#followedBy = step.followedBy;
-    const given = yield* this.#guarded(program);
+    const given = yield* this.#faults.guarded(program);
     const { at } = (given ?? {}) as Partial<Dependency>;
     if (at !== undefined && at < this.#besideUntil) {
-      this.#fail(
+      this.#faults.fail(
         "lets what follows a step begin before a kernel of its relay ends; what the step gives must come after it",
       );
     }
@@ -360,7 +364,7 @@ export class RankExchange {
     // Its own kernels hold their SMs until they end, also where a step waits for less.
     const until = latest(at, this.#ownUntil);
     if (until < this.#promisedUntil) {
-      this.#fail(
+      this.#faults.fail(
         `promised by \`least\` of its last wait that nothing follows before ${this.#promisedUntil} ps, and lets it at ${until} ps`,
       );
     }
@@ -369,11 +373,11 @@ export class RankExchange {
 
   /** Opens a pattern that is a user's file: what its code throws from now on is an error of that file. */
   openFrom(file: string, open: (exchange: RankExchange) => unknown): unknown {
-    this.#file = file;
+    this.#faults.file = file;
     try {
       return open(this);
     } catch (error) {
-      throw this.#told(error);
+      throw this.#faults.told(error);
     }
   }
 
@@ -416,7 +420,7 @@ export class RankExchange {
 
   #number(part: number): number {
     if (!(Number.isInteger(part) && part >= 0 && part < PARTS)) {
-      this.#fail(`names a part ${part}; parts are 0 to ${PARTS - 1}`);
+      this.#faults.fail(`names a part ${part}; parts are 0 to ${PARTS - 1}`);
     }
     return this.#options.numbers[this.#phase] * PARTS + part;
   }
@@ -428,7 +432,9 @@ export class RankExchange {
 
   #checkBeside(step: string): void {
     if (this.#beside > 0)
-      this.#fail(`ended ${step} while ${this.#beside} of its programs still ran; join() waits for them`);
+      this.#faults.fail(
+        `ended ${step} while ${this.#beside} of its programs still ran; join() waits for them`,
+      );
   }
 
   #names(ranks: readonly number[]): string {
@@ -437,41 +443,6 @@ export class RankExchange {
 
   #name(rank: number): number {
     return this.unit.ranks[rank] ?? rank;
-  }
-
-  *#guarded<Result>(program: Program<Result>): Program<Result> {
-    try {
-      return yield* program;
-    } catch (error) {
-      throw this.#told(error);
-    }
-  }
-
-  /** An error of the code of a user's file, with its line; errors that say what the world did stay as they are. */
-  #told(error: unknown): unknown {
-    if (this.#file === undefined || error instanceof WorldError) return error;
-    const message = error instanceof Error ? error.message : String(error);
-    const line = lineOfFile(error, this.#file);
-    const place = line === undefined ? "" : ` at line ${line}`;
-    return this.#error(`stopped on rank ${this.#name(this.rank)}${place}: ${message}`);
-  }
-
-  #refuse(mistake: string | undefined): void {
-    if (mistake !== undefined) this.#fail(mistake);
-  }
-
-  #fail(what: string): never {
-    throw this.#error(what);
-  }
-
-  #error(what: string): WorldError {
-    const { pattern, place } = this.#options;
-    const where = `${this.#phase} of layer ${place.layer}, micro-batch ${place.microBatch}, step ${place.step}`;
-    return new WorldError("pattern", `pattern ${pattern} ${what} (${where})`, {
-      ...(this.#file === undefined ? {} : { file: this.#file }),
-      rank: this.#name(this.rank),
-      next: "docs/patterns.md says what a pattern must do with every token and every message",
-    });
   }
 }
 

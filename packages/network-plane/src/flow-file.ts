@@ -2,8 +2,8 @@
 // already parsed; knows no disk and no contention model. A schema's message here is always the text of what is
 // *allowed*; what was found is put before it. All that is wrong is said in one input error.
 
-import { inputError, type WorldError } from "@windtunnel/base";
 import { z } from "zod";
+import { type InputProblem, problemsError, problemsOfIssues } from "./input-problems.ts";
 import type { Routing } from "./topology.ts";
 
 /** Ranks are node × gpusPerNode + plane. */
@@ -41,7 +41,6 @@ export interface FlowFile {
 
 /** Beyond this, the table of a plane's links would take more memory than flows are worth. */
 const MOST_LINKS_OF_A_PLANE = 2_000_000;
-const MOST_PROBLEMS_SHOWN = 8;
 const PICOSECOND_IN_NS = 0.001;
 const ROUTINGS: readonly Routing[] = ["static", "ecmp", "adaptive"];
 
@@ -84,17 +83,10 @@ const fileShape = {
 
 const fileSchema = z.strictObject(fileShape, { error: "an object with fabric and flows" });
 
-interface Problem {
-  /** `flows.3.bytes`; empty for the file as a whole. */
-  readonly path: string;
-  readonly found: string;
-  readonly allowed: string;
-}
-
 /** Checks parsed JSON. Throws an input error with the file, the fields, what was found and what is allowed. */
 export function checkFlowFile(value: unknown, file: string): FlowFile {
   const result = fileSchema.safeParse(value);
-  if (!result.success) throw problemsError(problemsOf(result.error.issues, value), file);
+  if (!result.success) throw problemsError(problemsOfIssues(result.error.issues, value, fieldNamesAt), file);
   const checked: FlowFile = result.data;
   const fabricProblems = [...problemsOfFabric(checked.fabric)];
   // Whether a flow fits is asked of a fabric that is one.
@@ -103,7 +95,7 @@ export function checkFlowFile(value: unknown, file: string): FlowFile {
   return checked;
 }
 
-function* problemsOfFabric(fabric: FlowFabric): Generator<Problem> {
+function* problemsOfFabric(fabric: FlowFabric): Generator<InputProblem> {
   const { nodes, gpusPerNode, planes, nodesPerLeaf, spinesPerPlane } = fabric;
   if (planes > gpusPerNode) {
     yield {
@@ -130,7 +122,7 @@ function* problemsOfFabric(fabric: FlowFabric): Generator<Problem> {
   }
 }
 
-function* problemsOfFlows({ fabric, flows }: FlowFile): Generator<Problem> {
+function* problemsOfFlows({ fabric, flows }: FlowFile): Generator<InputProblem> {
   const { nodes, gpusPerNode, planes } = fabric;
   const rankCount = nodes * gpusPerNode;
   const indexById = new Map<number, number>();
@@ -164,54 +156,13 @@ function* problemsOfEnds(
   path: string,
   ends: { readonly from: number; readonly to: number },
   rankCount: number,
-): Generator<Problem> {
+): Generator<InputProblem> {
   for (const end of ["from", "to"] as const) {
     if (ends[end] < rankCount) continue;
     yield { path: `${path}.${end}`, found: String(ends[end]), allowed: `a rank, 0 to ${rankCount - 1}` };
   }
 }
 
-function problemsOf(issues: readonly z.core.$ZodIssue[], value: unknown): Problem[] {
-  return issues.flatMap((issue): Problem[] => {
-    const path = issue.path.join(".");
-    if (issue.code !== "unrecognized_keys") {
-      return [{ path, found: describe(valueAt(value, issue.path)), allowed: issue.message }];
-    }
-    const allowed = `no unknown fields; known here: ${fieldNamesAt(issue.path).join(", ")}`;
-    return issue.keys.map((key) => ({
-      path: path === "" ? key : `${path}.${key}`,
-      found: `unknown field "${key}"`,
-      allowed,
-    }));
-  });
-}
-
 function fieldNamesAt([top]: readonly PropertyKey[]): string[] {
   return Object.keys(top === "fabric" ? fabricShape : top === "flows" ? flowShape : fileShape);
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  let at = value;
-  for (const key of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
-    at = (at as Record<PropertyKey, unknown>)[key];
-  }
-  return at;
-}
-
-function describe(value: unknown): string {
-  if (value === undefined || value === null) return "nothing";
-  const text = JSON.stringify(value);
-  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
-}
-
-function problemsError(problems: readonly Problem[], file: string): WorldError {
-  const lines = problems.slice(0, MOST_PROBLEMS_SHOWN).map(({ path, found, allowed }) => {
-    return `${path === "" ? "" : `${path}: `}found ${found}; allowed: ${allowed}`;
-  });
-  const [first] = problems;
-  if (problems.length === 1) return inputError(`${file}: ${lines[0]}`, { file, ...first });
-  const more = problems.length - lines.length;
-  const shown = [...lines, ...(more > 0 ? [`and ${more} more`] : [])].map((line) => `  ${line}`);
-  return inputError(`${file}: ${problems.length} problems\n${shown.join("\n")}`, { file, problems });
 }

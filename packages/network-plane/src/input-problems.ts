@@ -13,19 +13,23 @@ export interface InputProblem {
 
 const MOST_PROBLEMS_SHOWN = 8;
 
-/** One problem for each fault that a schema found; `fieldNames` are those that a mapping may hold. */
+/** One problem for each fault that a schema found; `fieldNames`: those that the mapping at a path may hold. */
 export function problemsOfIssues(
   issues: readonly z.core.$ZodIssue[],
   value: unknown,
-  fieldNames: readonly string[],
+  fieldNames: (path: readonly PropertyKey[]) => readonly string[],
 ): InputProblem[] {
   return issues.flatMap((issue): InputProblem[] => {
     const path = issue.path.join(".");
     if (issue.code !== "unrecognized_keys") {
       return [{ path, found: describeFound(valueAt(value, issue.path)), allowed: issue.message }];
     }
-    const allowed = `no unknown fields; known here: ${fieldNames.join(", ")}`;
-    return issue.keys.map((key) => ({ path: key, found: `unknown field "${key}"`, allowed }));
+    const allowed = `no unknown fields; known here: ${fieldNames(issue.path).join(", ")}`;
+    return issue.keys.map((key) => ({
+      path: path === "" ? key : `${path}.${key}`,
+      found: `unknown field "${key}"`,
+      allowed,
+    }));
   });
 }
 

@@ -90,7 +90,10 @@ export const topologySchema: z.ZodType<TopologyFields> = z.strictObject(fileShap
 export function checkTopologyDescription(value: unknown, file: string = ""): TopologyDescription {
   const result = topologySchema.safeParse(value);
   if (!result.success) {
-    throw problemsError(problemsOfIssues(result.error.issues, value, Object.keys(fileShape)), file);
+    throw problemsError(
+      problemsOfIssues(result.error.issues, value, () => Object.keys(fileShape)),
+      file,
+    );
   }
   const description = describedBy(result.data);
   const problems = problemsOfTopology(description);
