@@ -1,4 +1,4 @@
-// A program of its own for memory.sim.test.ts: runs v3-tiny for so many steps into a folder, and prints what memory it
+// A program of its own for memory.proc.test.ts: runs v3-tiny for so many steps into a folder, and prints what memory it
 // held on the way, after everything that could be freed was freed. Needs --expose-gc.
 
 import { resolveScenario, runScenario } from "@windtunnel/cluster";

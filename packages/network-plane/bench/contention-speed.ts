@@ -4,25 +4,8 @@
 //   node packages/network-plane/bench/contention-speed.ts
 
 import process from "node:process";
-import { RandomStream } from "@windtunnel/base";
 import { type ContentionModel, type FlowFile, simulateFlows } from "../src/index.ts";
-import { allToAll } from "../src/test-support/drawn-flows.ts";
-
-function manyFlows(): FlowFile {
-  const random = new RandomStream(1, "flows");
-  const { fabric } = allToAll({ nodes: 40, planes: 8, nodesPerLeaf: 4, spinesPerPlane: 4 }, 1);
-  const flows = Array.from({ length: 4000 }, () => {
-    const [plane, source] = [random.below(8), random.below(40)];
-    const target = (source + 1 + random.below(39)) % 40;
-    return {
-      from: source * 8 + plane,
-      to: target * 8 + plane,
-      bytes: 1 + random.below(2_000_000),
-      startNs: random.below(50_000),
-    };
-  });
-  return { fabric, flows };
-}
+import { allToAll, manyFlows } from "../src/test-support/drawn-flows.ts";
 
 function measure(what: string, file: FlowFile, model: ContentionModel): void {
   const seconds = [1, 2, 3].map(() => {

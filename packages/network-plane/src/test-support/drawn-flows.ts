@@ -17,7 +17,7 @@ export interface Traffic {
 
 const FEW = { nodes: [8, 16, 40], planes: [1, 2, 8], flowCount: { least: 10, most: 40 }, isIncast: false };
 const SOME = { ...FEW, flowCount: { least: 200, most: 800 } };
-const MANY = { nodes: [40], planes: [8], flowCount: { least: 500, most: 3000 }, isIncast: false };
+const MANY = { nodes: [40], planes: [8], flowCount: { least: 500, most: 5000 }, isIncast: false };
 
 export const TRAFFIC: readonly Traffic[] = [
   { ...FEW, name: "few", sizes: "even", mostBytes: 1e6 },
@@ -73,4 +73,21 @@ export function allToAll(shape: PlaneShape, bytes: number): FlowFile {
     }
   }
   return { fabric: { ...shape, ...LINKS, gpusPerNode: planes }, flows };
+}
+
+/** 4,000 flows over 40 nodes and 8 planes, always the same: what contention models are timed with. */
+export function manyFlows(): FlowFile {
+  const random = new RandomStream(1, "flows");
+  const { fabric } = allToAll({ nodes: 40, planes: 8, nodesPerLeaf: 4, spinesPerPlane: 4 }, 1);
+  const flows = Array.from({ length: 4000 }, () => {
+    const [plane, source] = [random.below(8), random.below(40)];
+    const target = (source + 1 + random.below(39)) % 40;
+    return {
+      from: source * 8 + plane,
+      to: target * 8 + plane,
+      bytes: 1 + random.below(2_000_000),
+      startNs: random.below(50_000),
+    };
+  });
+  return { fabric, flows };
 }

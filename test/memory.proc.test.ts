@@ -13,7 +13,7 @@ const PROGRAM = fileURLToPath(new URL("support/measured-run.ts", import.meta.url
 /** So small a heap that what is not needed is freed early: peaks then show what is needed. */
 const FLAGS = ["--expose-gc", "--max-semi-space-size=1", "--max-old-space-size=64"];
 const FEW_STEPS = 30;
-const MANY_STEPS = 300;
+const MANY_STEPS = 500;
 /** Steps after which code is compiled and tables have their size. */
 const WARM_STEPS = 150;
 
@@ -33,6 +33,6 @@ test("a run of many steps needs no more memory than one of few", async () => {
   // measured: 0.5 KB a step at most; a step's records are 6.6 KB.
   const recordedBytesPerStep = many.recordedBytes / MANY_STEPS;
   expect((last.bytes - first.bytes) / (last.steps - first.steps)).toBeLessThan(recordedBytesPerStep / 2);
-  // The whole process, export included. measured: 7 to 17 MB of difference; the files of many steps are 37 MB.
-  expect(many.peakBytes - few.peakBytes).toBeLessThan(30e6);
+  // The whole process, export included. measured: 7 to 17 MB of difference; the files of many steps are 61 MB.
+  expect(many.peakBytes - few.peakBytes).toBeLessThan(40e6);
 });
