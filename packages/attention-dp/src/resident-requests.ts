@@ -10,6 +10,8 @@ export interface RequestRows {
   readonly request: number;
   readonly tokens: readonly number[];
   readonly kind: "prompt" | "generated";
+  /** Tokens of the request that come before these in the same step, in another batch. */
+  readonly before?: number;
 }
 
 export class ResidentRequests {
@@ -50,11 +52,11 @@ export class ResidentRequests {
   /** The batch of these requests' rows, in their order. */
   batchOf(rows: readonly RequestRows[]): AttentionBatch {
     return attentionBatch(
-      rows.map(({ request, tokens, kind }) => {
+      rows.map(({ request, tokens, kind, before = 0 }) => {
         const cache = this.#cacheOf(request);
         return {
           cache,
-          startPosition: cache.lengthOf(0),
+          startPosition: cache.lengthOf(0) + before,
           rowCount: tokens.length,
           form: kind === "prompt" ? "expanded" : "absorbed",
         };

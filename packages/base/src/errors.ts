@@ -10,6 +10,7 @@ export type WorldErrorCode =
   | "deadlock" // nothing can happen any more and programs still wait
   | "time-exhausted" // virtual time passed 2^53 picoseconds
   | "pattern" // a dispatch pattern lost tokens, or broke its own limits
+  | "schedule" // a schedule left operations out, or issued them before what they need
   | "numerics" // a NaN or an infinity reached a tensor
   | "disk"; // writing the run failed
 

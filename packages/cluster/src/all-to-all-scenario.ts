@@ -7,7 +7,7 @@ import type { AllToAllOptions } from "./all-to-all-options.ts";
 import { hardwareProfile } from "./hardware.ts";
 import { dispatchPattern } from "./patterns.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
-import { describeValue, isPatternFile, resolveScenario, type Scenario } from "./scenario/index.ts";
+import { describeValue, isModuleFile, resolveScenario, type Scenario } from "./scenario/index.ts";
 
 /**
  * Throws `input` errors. Their path is the name of an option, or the path of a scenario's field (`cluster.fabric.planes`)
@@ -136,7 +136,7 @@ function checkPattern({ pattern, tokens, sms, gpu }: AllToAllOptions, { run }: S
   const profile = hardwareProfile(gpu);
   if (held !== null && held >= profile.sms) {
     // A user's pattern says by itself what it holds.
-    const option = isPatternFile(pattern) ? "pattern" : "sms";
+    const option = isModuleFile(pattern) ? "pattern" : "sms";
     refuse(option, `${held} of the ${profile.sms} SMs of ${profile.name}`, `less than ${profile.sms}`);
   }
 }

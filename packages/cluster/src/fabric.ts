@@ -16,6 +16,7 @@ import {
   type Topology,
   type TopologyDescription,
 } from "@windtunnel/network-plane";
+import { overriddenRate } from "./hardware.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import { nearestName, type Scenario } from "./scenario/index.ts";
 
@@ -96,7 +97,14 @@ export function nvlinkTopology(run: PreparedRun, domain: number): Topology {
   const { kind, nodes, gpusPerNode, planes, nvlinkBytesPerSecond, pcie } = run.fabric;
   if (kind === "nvlink-domain") return createSharedNvlinkDomain(nodes, gpusPerNode, nvlinkBytesPerSecond);
   const nvlink = createNvlinkDomain(domain, gpusPerNode, nvlinkBytesPerSecond);
-  return pcie ? createNodeWithPcie(nvlink, domain, gpusPerNode, planes) : nvlink;
+  if (!pcie) return nvlink;
+  const node = createNodeWithPcie(nvlink, domain, gpusPerNode, planes);
+  const factor = run.scenario.overrides.pcie?.bandwidth;
+  const links = node.links.map((link, index) => {
+    if (index < nvlink.links.length) return link;
+    return { ...link, bytesPerSecond: overriddenRate(link.bytesPerSecond, factor, "pcie") };
+  });
+  return { ...node, links };
 }
 
 /** What the plane processes of a run are called. */
@@ -106,9 +114,9 @@ export function planeName({ fabric }: PreparedRun, plane: number): string {
 
 /** Refuses overrides of links that the cluster does not have, or that no link can have. */
 export function checkLinkOverrides(run: PreparedRun): void {
-  const overrides = run.scenario.overrides.links;
+  const { links: overrides, pcie } = run.scenario.overrides;
   const named = Object.keys(overrides);
-  if (named.length === 0) return;
+  if (named.length === 0 && pcie === undefined) return;
   const links = linksOf(run);
   const cables = new Set(links.map(({ cable }) => cable));
   for (const name of named) {

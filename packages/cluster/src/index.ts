@@ -22,3 +22,17 @@ export {
 } from "./result.ts";
 export { runScenario } from "./run-scenario.ts";
 export * from "./scenario/index.ts";
+export {
+  applyChange,
+  type Change,
+  defaultChanges,
+  parseChanges,
+  runWhatIf,
+  type WhatIfDifference,
+  type WhatIfMeasures,
+  type WhatIfOptions,
+  type WhatIfOutcome,
+  type WhatIfProgress,
+  type WhatIfResult,
+  type WhatIfStep,
+} from "./what-if.ts";

@@ -1,22 +1,20 @@
 // The dispatch pattern of a step: a built-in one by its name, or a user's own from a file of TypeScript or JavaScript.
 
-import { createRequire } from "node:module";
-import { inputError } from "@windtunnel/base";
+import { inputError, loadOwnFile } from "@windtunnel/base";
 import {
   checkPattern,
   createDirect,
   createNormal,
   type DispatchPattern,
   lowLatency,
-  patternLoadError,
 } from "@windtunnel/expert";
-import { isPatternFile, nearestName } from "./scenario/index.ts";
+import { isModuleFile, nearestName } from "./scenario/index.ts";
 
 export const PATTERN_NAMES = ["direct", "normal", "low-latency"] as const;
 
 /** `sms`: what the kernels of `direct` and `normal` hold; `path` names the field or option in errors. */
 export function dispatchPattern(name: string, sms: number, path: string): DispatchPattern {
-  if (isPatternFile(name)) return loadPattern(name, path);
+  if (isModuleFile(name)) return loadPattern(name, path);
   switch (name) {
     case "direct":
       return createDirect({ sms });
@@ -38,12 +36,5 @@ export function dispatchPattern(name: string, sms: number, path: string): Dispat
 
 /** Every host loads the file by itself, so that a pattern needs to be nothing but a file. */
 function loadPattern(file: string, path: string): DispatchPattern {
-  let module: unknown;
-  try {
-    module = createRequire(import.meta.url)(file) as unknown;
-  } catch (error) {
-    throw patternLoadError(error, file, path);
-  }
-  const { default: pattern = module } = module as { default?: unknown };
-  return checkPattern(pattern, file);
+  return checkPattern(loadOwnFile(file, "a dispatch pattern", path), file);
 }

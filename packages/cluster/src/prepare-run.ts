@@ -11,25 +11,24 @@ import { divisionProblem, type ExpertPlacement, placeExperts, type Redundancy } 
 import {
   type DrawnRouting,
   drawRequests,
-  fiveStage,
   layersWithoutMath,
   mapLayers,
   popularitiesOf,
-  type Schedule,
-  sequential,
   spreadRequests,
   type StepKind,
   type StepStyle,
   type TimedLayer,
   type WorkloadRequest,
 } from "@windtunnel/serving";
+import { withLoads } from "./expert-loads.ts";
 import { checkLinkOverrides, describeFabric } from "./fabric.ts";
-import { hardwareProfile } from "./hardware.ts";
+import { hardwareProfile, overriddenProfile } from "./hardware.ts";
 import { type HostPlacement, placeOnHosts } from "./host-placement.ts";
 import { checkMemory } from "./memory-plan.ts";
 import { type ExecutedSource, executedSource, namedModel, timedConfig } from "./models.ts";
 import { dispatchPattern } from "./patterns.ts";
 import { numberProcesses, type ProcessNumbers } from "./process-numbers.ts";
+import { scheduleOf } from "./schedules.ts";
 import {
   checkHosts,
   checkTokens,
@@ -43,6 +42,8 @@ import {
 const BALANCED: Extract<DrawnScenarioRouting, { draw: string }> = { draw: "balanced" };
 /** Prompt tokens of a rank in one prefill step (mechanics §4.1: 16K tokens per GPU). */
 const PREFILL_TOKENS_PER_RANK = 16_384;
+/** SMs of DeepEP's normal kernels (mechanics §2.2), and of the copies of `direct`. */
+const COMMUNICATION_SMS = 20;
 /** Host-side control messages between scheduler and ranks, each way. */
 const CONTROL_LATENCY: Duration = microseconds(5);
 
@@ -79,7 +80,7 @@ export function prepareRun(scenario: Scenario, sizes?: ModelConfig): PreparedRun
   const model = executed ?? (sizes === undefined ? namedModel(scenario) : { name: "sizes", config: sizes });
   const timed = timedConfig(scenario, model.config);
   const layers = executed === undefined ? layersWithoutMath(timed) : mapLayers(timed, executed.config);
-  const profile = hardwareProfile(scenario.timing.gpu);
+  const profile = overriddenProfile(hardwareProfile(scenario.timing.gpu), scenario.overrides);
   const fabric = describeFabric(scenario, profile);
   const numbers = numberProcesses(fabric);
   checkHosts(scenario, numbers.planeCount);
@@ -174,7 +175,7 @@ function routingOf(scenario: Scenario, timed: ModelConfig): DrawnRouting | undef
     );
   }
   const shape = { expertCount, expertsPerToken, groupCount, limitedGroupCount };
-  return { draw: drawn.draw, exponent: drawn.exponent ?? 1, shape, seed };
+  return withLoads({ draw: drawn.draw, exponent: drawn.exponent ?? 1, shape, seed }, scenario.overrides);
 }
 
 /** Expected loads are those of drawn routing, or all alike where a model's gate chooses. */
@@ -209,14 +210,18 @@ function checkDegree(scenario: Scenario, expertCount: number): void {
 }
 
 function styleOf({ run }: Scenario, kind: StepKind): StepStyle {
-  const schedules: readonly Schedule[] = [sequential, fiveStage];
-  const style = run[kind];
-  const schedule = schedules.find(({ name }) => name === style.schedule);
-  if (schedule === undefined) {
-    const allowed = schedules.map(({ name }) => name).join(", ");
-    throw inputError(`${style.schedule} can't be run`, { path: `run.${kind}.schedule`, allowed });
+  const schedule = scheduleOf(run[kind].schedule, kind);
+  const sms = run.communicationSms ?? schedule.communicationSms ?? COMMUNICATION_SMS;
+  const pattern = dispatchPattern(run[kind].dispatch, sms, `run.${kind}.dispatch`);
+  if (kind === "prefill" || run.decode.launch === "kernels") return { schedule, pattern };
+  if (pattern.hostWaits) {
+    throw inputError(`the host waits for counts in ${pattern.name}, which no graph can hold`, {
+      path: "run.decode.launch",
+      found: `graph with dispatch: ${run.decode.dispatch}`,
+      allowed: "launch: kernels, or dispatch: low-latency or direct",
+    });
   }
-  return { schedule, pattern: dispatchPattern(style.dispatch, run.communicationSms, `run.${kind}.dispatch`) };
+  return { schedule, pattern, graphSizes: run.decode.graphSizes };
 }
 
 function wireOf(scenario: Scenario): WirePrecision {

@@ -14,19 +14,21 @@ export function recordingHeader(run: PreparedRun): RecordingHeader {
   const domains = Array.from({ length: numbers.domainCount }, (_, domain): RecordedProcess => {
     const names = nvlinkTopology(run, domain).links.map((link) => link.name);
     const name = fabric.kind === "nvlink-domain" ? "NVLink" : `node ${domain} · NVLink`;
-    return { id: numbers.nvlinkDomain(domain), kind: "fabric", name, links: names };
+    return { id: numbers.nvlinkDomain(domain), kind: "fabric", name, wire: "nvlink", links: names };
   });
   const planes = Array.from({ length: numbers.planeCount }, (_, plane): RecordedProcess => {
     const names = planeTopology(run, plane).links.map((link) => link.name);
-    return { id: numbers.plane(plane), kind: "fabric", name: planeName(run, plane), links: names };
+    const name = planeName(run, plane);
+    return { id: numbers.plane(plane), kind: "fabric", name, wire: "nic", links: names };
   });
   const scheduler: RecordedProcess = { id: numbers.scheduler, kind: "scheduler", name: "scheduler" };
   return {
-    schema: "windtunnel/recording@1",
+    schema: "windtunnel/recording@2",
     name: scenario.name,
     seed: scenario.seed,
     timedModel: run.timedName,
     gpu: profile.name,
+    sms: profile.sms,
     processes: [...gpus, ...domains, ...planes, scheduler],
   };
 }

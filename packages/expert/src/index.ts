@@ -22,7 +22,7 @@ export {
   type ExchangeShape,
   type ExchangeSteps,
 } from "./pattern.ts";
-export { checkPattern, patternLoadError } from "./pattern-file.ts";
+export { checkPattern } from "./pattern-file.ts";
 export { createDirect } from "./patterns/direct.ts";
 export { LOW_LATENCY_TOKEN_LIMIT, lowLatency } from "./patterns/low-latency.ts";
 export { createNormal } from "./patterns/normal.ts";

@@ -1,10 +1,9 @@
 // What is said of a pattern that goes wrong: its name, what it did, and where. What the code of a user's file throws is an
 // error of that file; what the world did (wrong input, a deadlock) stays what it is.
 
-import { WorldError } from "@windtunnel/base";
+import { lineOfFile, WorldError } from "@windtunnel/base";
 import type { Phase, Place } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
-import { lineOfFile } from "./pattern-file.ts";
 
 export interface PatternFaultsOptions {
   readonly pattern: string;

@@ -1,14 +1,8 @@
 // What a user's file exports, and what its steps give: mistakes are errors of the file, with what is allowed.
 
-import { WorldError } from "@windtunnel/base";
+import { ownFileError, WorldError } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
-import {
-  checkPattern,
-  createDirect,
-  type ExchangeSteps,
-  patternLoadError,
-  type RankExchange,
-} from "./index.ts";
+import { checkPattern, createDirect, type ExchangeSteps, type RankExchange } from "./index.ts";
 import { runUnit } from "./test-support/emulated-unit.ts";
 
 const FILE = "/home/me/mine.ts";
@@ -85,10 +79,15 @@ describe("a file", () => {
   test("that can't be loaded is named with the line and the reason", () => {
     const error = new Error("Expected ',', got 'x'\nmore");
     error.stack = `${FILE}:12\n  code\n  at somewhere (/other/mine.ts.js:3:4)`;
-    const { message, details, exitCode } = patternLoadError(error, FILE, "run.decode.dispatch");
+    const { message, details, exitCode } = ownFileError(
+      error,
+      FILE,
+      "a dispatch pattern",
+      "run.decode.dispatch",
+    );
     expect(message).toBe(`${FILE}, line 12: can't be loaded as a dispatch pattern: Expected ',', got 'x'`);
     expect([details.path, exitCode]).toEqual(["run.decode.dispatch", 2]);
-    expect(patternLoadError("gone", FILE, "x").message).toBe(
+    expect(ownFileError("gone", FILE, "a dispatch pattern", "x").message).toBe(
       `${FILE}: can't be loaded as a dispatch pattern: gone`,
     );
   });

@@ -1,45 +1,18 @@
 // A user's pattern, which comes from a file: what the file exports is checked against the interface when it is loaded,
 // and what its steps give while they run. Mistakes in it are errors of that file, never bugs of the emulator.
 
-import { inputError, type WorldError } from "@windtunnel/base";
+import { inputError, isNamespace, refuseOwn, shownValue } from "@windtunnel/base";
 import type { Dependency } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import { checkSteps, type DispatchPattern, type ExchangeSteps } from "./pattern.ts";
 
-/** Why a file could not be loaded, with the line where that is known; `path` names the field or option. */
-export function patternLoadError(error: unknown, file: string, path: string): WorldError {
-  const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-  const line = lineOfFile(error, file);
-  const place = line === undefined ? "" : `, line ${line}`;
-  return inputError(`${file}${place}: can't be loaded as a dispatch pattern: ${reason}`, {
-    file,
-    path,
-    allowed:
-      "a module of TypeScript that Node runs as it stands; of windtunnel it may import types alone (import type)",
-  });
-}
-
-/** The line of a file that an error's stack names first. */
-export function lineOfFile(error: unknown, file: string): number | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const name = file.slice(1 + Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\")));
-  for (const frame of (error.stack ?? "").split("\n")) {
-    const [, found, line] = /([^/\\]+?):(\d+)(?::\d+)?\)?$/.exec(frame) ?? [];
-    if (found === name || found === encodeURIComponent(name)) return Number(line);
-  }
-  return undefined;
-}
-
 /** The pattern that a file exports by default; throws an input error that names the file and what it lacks. */
 export function checkPattern(value: unknown, file: string): DispatchPattern {
   const refuse = (path: string, found: unknown, allowed: string): never =>
-    refuseShown(path, shown(found), allowed);
-  const refuseShown = (path: string, found: string, allowed: string): never => {
-    throw inputError(`${file}: ${path}: found ${found}; allowed: ${allowed}`, { file, path, found, allowed });
-  };
+    refuseOwn(file, path, shownValue(found), allowed);
   const allowed = "an object with name, sms and open(exchange)";
   if (typeof value !== "object" || value === null) return refuse("default export", value, allowed);
-  if (isModule(value)) return refuseShown("default export", namesOf(value), allowed);
+  if (isNamespace(value)) return refuse("default export", value, allowed);
   const { name, sms, tokenLimit, open, least } = value as Record<string, unknown>;
   if (typeof name !== "string" || !/^[\w .+-]{1,60}$/.test(name)) {
     refuse("name", name, "1 to 60 letters, digits, spaces and _ . + -");
@@ -76,7 +49,7 @@ function guardedPattern(pattern: DispatchPattern, file: string): DispatchPattern
 /** The steps, each of which must be a program, and gives what it should. */
 function guardedSteps(steps: ExchangeSteps, pattern: string, file: string): ExchangeSteps {
   const refuse = (step: string, found: unknown, allowed: string): never => {
-    const message = `pattern ${pattern}: ${step} gives ${shown(found)}; it must give ${allowed}`;
+    const message = `pattern ${pattern}: ${step} gives ${shownValue(found)}; it must give ${allowed}`;
     throw inputError(message, { file, path: step });
   };
   const program = <Result>(step: keyof ExchangeSteps, given: Program<Result>): Program<Result> =>
@@ -115,25 +88,4 @@ function isCount(value: unknown): boolean {
 function isLeast(value: unknown): boolean {
   const { send, receive } = (value ?? {}) as Record<string, unknown>;
   return typeof send === "function" && typeof receive === "function";
-}
-
-/** Whether nothing was exported by default: a namespace of names, or CommonJS without any. */
-function isModule(value: object): boolean {
-  const { [Symbol.toStringTag]: tag } = value as { readonly [Symbol.toStringTag]?: unknown };
-  return tag === "Module" || (Object.keys(value).length === 0 && !("open" in value));
-}
-
-function namesOf(module: object): string {
-  const names = Object.keys(module);
-  return names.length === 0 ? "nothing" : `only ${names.join(", ")}`;
-}
-
-function shown(found: unknown): string {
-  if (found === undefined) return "nothing";
-  if (typeof found === "function") return "a function";
-  if (found instanceof Promise) return "a promise";
-  if (typeof found !== "object" || found === null) return JSON.stringify(found) ?? typeof found;
-  return Array.isArray(found)
-    ? "an array"
-    : `an object with ${Object.keys(found).join(", ") || "nothing in it"}`;
 }

@@ -35,6 +35,8 @@ export interface DispatchPattern {
   readonly sms: number | null;
   /** Most tokens of a rank in one exchange; absent: any number. */
   readonly tokenLimit?: number;
+  /** Whether the host waits for something in an exchange, which no captured graph can hold. */
+  readonly hostWaits?: true;
   /** Opens one exchange on one rank. Called once for each layer and micro-batch. */
   open(exchange: RankExchange): ExchangeSteps;
   /**

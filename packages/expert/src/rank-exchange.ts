@@ -93,8 +93,8 @@ export class RankExchange {
   #phase: Phase = "dispatch";
   #followedBy: CostSequence = [];
   #beside = 0;
-  /** When the last kernel on the pattern's own stream is complete, and the last one on another. */
-  #ownUntil: Instant = RUN_START;
+  /** The kernel on the pattern's own stream that is complete last, and when the last one on another is. */
+  #ownLast: Dependency | undefined;
   #besideUntil: Instant = RUN_START;
   /** When the kernels that the last wait promised can be complete at the earliest. */
   #promisedUntil: Instant = RUN_START;
@@ -187,8 +187,9 @@ export class RankExchange {
       ...(lasts === undefined ? {} : { lasts }),
     };
     const completion = gpu.compute(operation);
-    if (own === this.#options.stream) this.#ownUntil = latest(this.#ownUntil, completion.at);
-    else this.#besideUntil = latest(this.#besideUntil, completion.at);
+    if (own === this.#options.stream) {
+      if (completion.at > (this.#ownLast?.at ?? RUN_START)) this.#ownLast = completion;
+    } else this.#besideUntil = latest(this.#besideUntil, completion.at);
     return completion;
   }
 
@@ -268,7 +269,9 @@ export class RankExchange {
 
   /** The host stands still until `until`, as where it must learn sizes before it can launch more. */
   hostWaited(until: Dependency): void {
-    this.#options.gpu.hostWaited(until.at);
+    const { gpu, place } = this.#options;
+    if (gpu.isReplaying) this.#faults.fail("lets the host wait, which no captured graph can hold");
+    gpu.hostWaited(until, place);
   }
 
   /** Runs a program beside the steps, whose kernels are on a stream of its own: a relay. */
@@ -362,13 +365,13 @@ export class RankExchange {
     }
     if (at === undefined) return given;
     // Its own kernels hold their SMs until they end, also where a step waits for less.
-    const until = latest(at, this.#ownUntil);
+    const until = latest(at, this.#ownLast?.at ?? RUN_START);
     if (until < this.#promisedUntil) {
       this.#faults.fail(
         `promised by \`least\` of its last wait that nothing follows before ${this.#promisedUntil} ps, and lets it at ${until} ps`,
       );
     }
-    return until === at ? given : { ...given, at: until, cause: { kind: "stream" } };
+    return until === at ? given : { ...given, at: until, cause: this.#ownLast!.cause };
   }
 
   /** Opens a pattern that is a user's file: what its code throws from now on is an error of that file. */

@@ -50,9 +50,16 @@ export interface Operation {
   readonly dependsOn?: readonly Dependency[];
   /** Part of a kernel that runs already: the host launches nothing. */
   readonly resident?: true;
-  /** It runs at least so long, whatever it costs. */
+  /** It runs at least so long, whatever it costs: buffers hold it up. */
   readonly lasts?: Duration;
+  /** Rows that it works on, for whoever reads the trace. */
+  readonly rows?: number;
 }
+
+/** Host time of one launch, whatever the graph holds. */
+const GRAPH_LAUNCH: CostSequence = [
+  { shape: { kind: "copy" }, precision: "bf16", flops: 0, bytes: 0, kernels: 1 },
+];
 
 /** An issued operation: when it will be complete, and its span. */
 export interface Completion extends Dependency {
@@ -114,6 +121,8 @@ export class Gpu implements LogicalProcess {
   #program: (() => Program) | undefined;
   #context: ProcessContext | undefined;
   #launchedAt: Instant = RUN_START;
+  /** While a graph is replayed: all its kernels are launched at once. */
+  #isReplaying = false;
 
   constructor(options: GpuOptions) {
     this.rank = options.rank;
@@ -176,15 +185,36 @@ export class Gpu implements LogicalProcess {
       sms = this.costModel.profile.sms,
       dependsOn = [],
     } = operation;
-    if (operation.resident !== true) {
+    const { resident = false, lasts = 0, rows = 0 } = operation;
+    if (!resident && !this.#isReplaying) {
       this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(cost));
     }
-    const launchedAt = operation.resident === true ? RUN_START : this.#launchedAt;
-    const duration = Math.max(this.costModel.duration(cost, sms), operation.lasts ?? 0) as Duration;
+    const launchedAt = resident ? RUN_START : this.#launchedAt;
+    const needed = this.costModel.duration(cost, sms);
+    const duration = Math.max(needed, lasts) as Duration;
     const { start, end, cause } = this.#streams.issue(stream, duration, sms, launchedAt, dependsOn);
     const { step, layer, microBatch } = place;
-    const span = this.recorder.span({ name, stream, start, end, step, layer, microBatch, sms, cause });
+    const held = duration - needed;
+    const times = { start, end, held };
+    const span = this.recorder.span({ name, stream, ...times, step, layer, microBatch, sms, rows, cause });
     return { at: end, start, span, cause: { kind: "event", span } };
+  }
+
+  /** Launches a captured graph: the host time of one kernel launch, for all operations until `endReplay`. */
+  beginReplay(): void {
+    invariant(!this.#isReplaying, `rank ${this.rank} replays a graph within a graph`);
+    this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(GRAPH_LAUNCH));
+    this.#isReplaying = true;
+  }
+
+  /** Whether operations that are issued now are part of a graph. */
+  get isReplaying(): boolean {
+    return this.#isReplaying;
+  }
+
+  endReplay(): void {
+    invariant(this.#isReplaying, `rank ${this.rank} replays no graph`);
+    this.#isReplaying = false;
   }
 
   /** The time that an operation would take, without issuing it; for promises. */
@@ -262,9 +292,16 @@ export class Gpu implements LogicalProcess {
     this.#programs.start(name, program);
   }
 
-  /** The host has waited for something until `at` and launches nothing before. */
-  hostWaited(at: Instant): void {
-    this.#launchedAt = latest(this.#launchedAt, at);
+  /** The host stands still until something holds, and launches nothing before. */
+  hostWaited(until: Dependency, place: Place): void {
+    invariant(!this.#isReplaying, `the host of rank ${this.rank} can't wait within a graph`);
+    const start = this.#launchedAt;
+    if (until.at <= start) return;
+    const { step, layer, microBatch } = place;
+    const { at: end, cause } = until;
+    const span = { name: "host.wait", stream: "host", sms: 0, rows: 0, held: 0 } as const;
+    this.recorder.span({ ...span, start, end, step, layer, microBatch, cause });
+    this.#launchedAt = end;
   }
 
   /** Waits for the scheduler's next plan; the host learns it and launches nothing before. */
@@ -279,7 +316,7 @@ export class Gpu implements LogicalProcess {
       });
     }
     const { body, at } = this.#plans.shift()!;
-    this.hostWaited(at);
+    this.#launchedAt = latest(this.#launchedAt, at);
     const cause: Cause = { kind: "plan" };
     return { plan: body, dependency: { at, cause } };
   }
@@ -319,7 +356,8 @@ export class Gpu implements LogicalProcess {
   }
 
   #takeDelivery(delivery: Delivery, now: Instant): void {
-    const { source, sentAt, bytes, queued, transfer, limitingProcess, limitingLink } = delivery;
+    const { source, sentAt, bytes, queued, portQueued, transfer, relayedAt } = delivery;
+    const { slowestProcess, slowestLink, limitingProcess, limitingLink } = delivery;
     this.recorder.message({
       ...(delivery.header as ExchangeHeader),
       source,
@@ -327,7 +365,11 @@ export class Gpu implements LogicalProcess {
       arrivedAt: now,
       bytes,
       queued,
+      portQueued,
+      relayed: relayedAt === undefined ? 0 : now - relayedAt,
       transfer,
+      slowestProcess,
+      slowestLink,
       limitingProcess,
       limitingLink,
     });

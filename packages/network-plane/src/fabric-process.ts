@@ -56,10 +56,15 @@ export class FabricProcess implements LogicalProcess {
   #hop = new Uint8Array(64);
   #tailAt = new Float64Array(64);
   #queued = new Float64Array(64);
+  #portQueued = new Float64Array(64);
   #transfer = new Float64Array(64);
+  #slowestProcess = new Int32Array(64);
+  #slowestLink = new Int32Array(64);
   #limitingQueue = new Float64Array(64);
   #limitingProcess = new Int32Array(64);
   #limitingLink = new Int32Array(64);
+  /** When a parcel's tail was at its first relay; -1: it has met none. */
+  #relayedAt = new Float64Array(64);
   #bytes = 0;
   #messageCount = 0;
 
@@ -94,8 +99,10 @@ export class FabricProcess implements LogicalProcess {
     for (const parcel of shipment.parcels) {
       const slot = this.#takeSlot({ parcel, shipment }, parcel.entryPort, parcel.exitPort, context.now);
       this.#queued[slot] = 0;
+      this.#portQueued[slot] = 0;
       this.#transfer[slot] = 0;
       this.#limitingQueue[slot] = 0;
+      this.#relayedAt[slot] = -1;
       this.#enterLink(slot, context);
     }
   }
@@ -106,9 +113,14 @@ export class FabricProcess implements LogicalProcess {
       parcel: { target, exitPort, bytes, body },
       shipment: { exchange, source, sentAt, header },
     };
-    const slot = this.#takeSlot(moving, entryPort, exitPort, tailAt ?? context.now);
+    const arrivedAt = tailAt ?? context.now;
+    const slot = this.#takeSlot(moving, entryPort, exitPort, arrivedAt);
     this.#queued[slot] = delivery.queued;
+    this.#portQueued[slot] = delivery.portQueued;
     this.#transfer[slot] = delivery.transfer;
+    this.#slowestProcess[slot] = delivery.slowestProcess;
+    this.#slowestLink[slot] = delivery.slowestLink;
+    this.#relayedAt[slot] = delivery.relayedAt ?? arrivedAt;
     this.#limitingQueue[slot] = delivery.limitingQueue;
     this.#limitingProcess[slot] = delivery.limitingProcess;
     this.#limitingLink[slot] = delivery.limitingLink;
@@ -127,7 +139,8 @@ export class FabricProcess implements LogicalProcess {
     const start = this.links.occupy(link, parcel.bytes, headAt, this.#tailAt[slot]!);
     const end = this.links.freeAt[link]!;
     const latency = this.links.latency[link]!;
-    this.#note(slot, link, start - headAt, parcel.bytes);
+    const isPort = hop === 0 && this.#relayedAt[slot]! < 0;
+    this.#note({ slot, link, isPort }, start - headAt, parcel.bytes);
     const { recorder } = this.#options;
     recorder.hop(shipment.source, parcel.target, shipment.exchange, link, headAt, start, end);
     if (hop + 1 < path.length) {
@@ -139,17 +152,29 @@ export class FabricProcess implements LogicalProcess {
     }
   }
 
-  /** Keeps the longest wait, and the slowest link while there was none. */
-  #note(slot: number, link: number, queued: number, bytes: number): void {
+  /** Keeps the slowest link, and the longest wait behind others: beyond the port at which the parcel was sent. */
+  #note(
+    { slot, link, isPort }: { readonly slot: number; readonly link: number; readonly isPort: boolean },
+    queued: number,
+    bytes: number,
+  ): void {
     this.#queued[slot] = this.#queued[slot]! + queued;
+    if (isPort) this.#portQueued[slot] = queued;
     const transfer = this.links.transferTime(link, bytes);
-    const slowest = transfer > this.#transfer[slot]!;
-    if (queued > this.#limitingQueue[slot]! || (slowest && this.#limitingQueue[slot] === 0)) {
-      this.#limitingProcess[slot] = this.#options.process;
-      this.#limitingLink[slot] = link;
+    const { process } = this.#options;
+    if (transfer > this.#transfer[slot]!) {
+      this.#transfer[slot] = transfer;
+      this.#slowestProcess[slot] = process;
+      this.#slowestLink[slot] = link;
+      if (this.#limitingQueue[slot] === 0) {
+        this.#limitingProcess[slot] = process;
+        this.#limitingLink[slot] = link;
+      }
     }
-    this.#limitingQueue[slot] = Math.max(this.#limitingQueue[slot]!, queued);
-    if (slowest) this.#transfer[slot] = transfer;
+    if (isPort || queued <= this.#limitingQueue[slot]!) return;
+    this.#limitingQueue[slot] = queued;
+    this.#limitingProcess[slot] = process;
+    this.#limitingLink[slot] = link;
   }
 
   #deliver(slot: number, headLeftAt: Instant, leftAt: Instant, context: ProcessContext): void {
@@ -163,10 +188,14 @@ export class FabricProcess implements LogicalProcess {
       bytes: parcel.bytes,
       body: parcel.body,
       queued: this.#queued[slot]!,
+      portQueued: this.#portQueued[slot]!,
       transfer: this.#transfer[slot]!,
+      slowestProcess: this.#slowestProcess[slot]!,
+      slowestLink: this.#slowestLink[slot]!,
       limitingProcess: this.#limitingProcess[slot]!,
       limitingLink: this.#limitingLink[slot]!,
       limitingQueue: this.#limitingQueue[slot]!,
+      ...(this.#relayedAt[slot]! < 0 ? {} : { relayedAt: this.#relayedAt[slot] as Instant }),
     };
     this.#moving[slot] = undefined;
     this.#free.push(slot);
@@ -210,7 +239,11 @@ export class FabricProcess implements LogicalProcess {
     this.#hop = doubled(this.#hop, new Uint8Array(capacity));
     this.#tailAt = doubled(this.#tailAt, new Float64Array(capacity));
     this.#queued = doubled(this.#queued, new Float64Array(capacity));
+    this.#portQueued = doubled(this.#portQueued, new Float64Array(capacity));
     this.#transfer = doubled(this.#transfer, new Float64Array(capacity));
+    this.#slowestProcess = doubled(this.#slowestProcess, new Int32Array(capacity));
+    this.#slowestLink = doubled(this.#slowestLink, new Int32Array(capacity));
+    this.#relayedAt = doubled(this.#relayedAt, new Float64Array(capacity));
     this.#limitingQueue = doubled(this.#limitingQueue, new Float64Array(capacity));
     this.#limitingProcess = doubled(this.#limitingProcess, new Int32Array(capacity));
     this.#limitingLink = doubled(this.#limitingLink, new Int32Array(capacity));

@@ -38,11 +38,17 @@ export interface Delivery {
   readonly body: unknown;
   /** Picoseconds spent queueing, on all links so far. */
   readonly queued: number;
-  /** Picoseconds that its bytes take on its slowest link. */
+  /** The part of `queued` at the sender's own port, behind what it sent before: its wire's limit, not contention. */
+  readonly portQueued: number;
+  /** Picoseconds that its bytes take on its slowest link, and which one that is. */
   readonly transfer: number;
-  /** Where it queued longest, or its slowest link if it never queued. */
+  readonly slowestProcess: number;
+  readonly slowestLink: number;
+  /** Where it queued longest beyond the sender's port, or its slowest link if it never did. */
   readonly limitingProcess: number;
   readonly limitingLink: number;
-  /** The longest wait at one link so far, in picoseconds. */
+  /** The longest wait at one link beyond the sender's port so far, in picoseconds. */
   readonly limitingQueue: number;
+  /** When its tail was at the first relay; undefined where it crossed one fabric only. */
+  readonly relayedAt?: Instant;
 }

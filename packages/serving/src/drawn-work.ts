@@ -15,7 +15,7 @@ import {
   zipfPopularity,
 } from "@windtunnel/router";
 import type { PlannedRequest } from "./plan.ts";
-import type { MicroBatchRows, RankWork, RowsPlace } from "./rank-work.ts";
+import type { BatchPart, MicroBatchRows, RankWork, RowsPlace } from "./rank-work.ts";
 
 export interface DrawnRouting {
   readonly draw: RoutingDraw["draw"];
@@ -23,6 +23,11 @@ export interface DrawnRouting {
   readonly exponent: number;
   readonly shape: RoutingShape;
   readonly seed: number;
+  /**
+   * What experts are drawn by in place of `popularitiesOf`, as `zipf` draws: loads that nobody expected. Layers take
+   * them in turn.
+   */
+  readonly weights?: readonly Float64Array[];
 }
 
 /** Layers take popularities in turn, so that hot experts differ from layer to layer and agree from rank to rank. */
@@ -36,7 +41,7 @@ const DRAWN_TOKENS = 32_768;
 const LEAST_DRAWS = 16;
 const MOST_DRAWS = 4096;
 
-/** Popularities of experts, up to a factor; EPLB places replicas by them. Layers take them in turn. */
+/** Expected popularities of experts, up to a factor; EPLB places replicas by them. Layers take them in turn. */
 export function popularitiesOf({ draw, exponent, seed, shape }: DrawnRouting): Float64Array[] {
   return Array.from({ length: POPULARITIES }, (_, index) => {
     if (draw !== "zipf") return new Float64Array(shape.expertCount).fill(1);
@@ -66,9 +71,9 @@ export class RoutingPool {
   constructor(routing: DrawnRouting, placement: ExpertPlacement) {
     this.#routing = routing;
     this.#placement = placement;
-    const { draw } = routing;
-    this.#draws = Array.from(popularitiesOf(routing), (popularity): RoutingDraw =>
-      draw === "zipf" ? { draw, popularity } : { draw },
+    const { draw, weights } = routing;
+    this.#draws = Array.from(weights ?? popularitiesOf(routing), (popularity): RoutingDraw =>
+      weights === undefined && draw !== "zipf" ? { draw } : { draw: "zipf", popularity },
     );
   }
 
@@ -137,8 +142,8 @@ export class DrawnWork implements RankWork {
     return defined(this.#cached.get(request), `request ${request}`);
   }
 
-  rowsOf(requests: readonly PlannedRequest[], { step, microBatch, firstRow }: RowsPlace): MicroBatchRows {
-    const tokenCount = requests.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  rowsOf(parts: readonly BatchPart[], { step, microBatch, firstRow }: RowsPlace): MicroBatchRows {
+    const tokenCount = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const unitRank = this.#unitRank;
     // Layers come one after the other, and each is asked for several times.
     let last: { readonly layer: number; readonly layout: DispatchLayout } | undefined;

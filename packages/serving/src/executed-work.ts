@@ -8,7 +8,7 @@ import { rowSize } from "@windtunnel/tensor";
 import { createRowBuffers, MicroBatchMath, type RowBuffers } from "./micro-batch-math.ts";
 import type { PlannedRequest } from "./plan.ts";
 import type { ExecutedModel } from "./rank-setup.ts";
-import type { MicroBatchRows, RankWork, RowsPlace } from "./rank-work.ts";
+import type { BatchPart, MicroBatchRows, RankWork, RowsPlace } from "./rank-work.ts";
 
 export interface ExecutedWorkOptions {
   readonly executed: ExecutedModel;
@@ -45,10 +45,10 @@ export class ExecutedWork implements RankWork {
     return this.#resident.cachedPositions(request);
   }
 
-  rowsOf(requests: readonly PlannedRequest[], { kind, firstRow }: RowsPlace): MicroBatchRows {
+  rowsOf(parts: readonly BatchPart[], { kind, firstRow }: RowsPlace): MicroBatchRows {
     const { executed, placement, unitRank, wire } = this.#options;
-    const rows = requests.map(({ request, tokens }): RequestRows => {
-      return { request, tokens, kind: kind === "prefill" ? "prompt" : "generated" };
+    const rows = parts.map(({ request, tokens, before = 0 }): RequestRows => {
+      return { request, tokens, before, kind: kind === "prefill" ? "prompt" : "generated" };
     });
     const batch = this.#resident.batchOf(rows);
     const buffers = this.#buffers;

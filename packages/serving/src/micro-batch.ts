@@ -21,8 +21,10 @@ import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import { exchangeNumber } from "./exchange-number.ts";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
+import type { MicroBatchOperation, MicroBatchOrder } from "./micro-batch-order.ts";
 import type { MicroBatchRows } from "./rank-work.ts";
 import type { RankSetup } from "./rank-setup.ts";
+import type { LeastKernels, ScheduledMicroBatch } from "./schedule.ts";
 import type { TimedLayer } from "./timed-layers.ts";
 
 export interface MicroBatchOptions {
@@ -33,6 +35,11 @@ export interface MicroBatchOptions {
   readonly index: number;
   readonly rows: MicroBatchRows;
   readonly load: AttentionLoad;
+  /** Dense kernels are priced for so many rows: a replayed graph has the size that it was captured with. */
+  readonly pricedRows: number;
+  readonly order: MicroBatchOrder;
+  /** The micro-batch that has the first part of a prompt whose second part is in this one. */
+  readonly continues?: MicroBatch;
   /** SMs that computing kernels take. */
   readonly sms: number;
   /** Where the pattern's kernels run. */
@@ -41,9 +48,11 @@ export interface MicroBatchOptions {
   readonly after: Dependency;
 }
 
-export class MicroBatch {
+export class MicroBatch implements ScheduledMicroBatch {
   readonly #options: MicroBatchOptions;
   readonly #gpu: Gpu;
+  /** Rows that dense kernels are priced for, and tokens that are exchanged. */
+  readonly #rows: number;
   readonly #tokens: number;
   readonly #shape: ExchangeShape;
   /** The exchange that is under way, and its pattern's steps. */
@@ -52,6 +61,8 @@ export class MicroBatch {
   #residual: Dependency[];
   #gated: Dependency | undefined;
   #exchanged: Dependency | undefined;
+  /** The attention projections that were issued last, and their layer. */
+  #projected: { readonly layer: number; readonly done: Dependency } | undefined;
   #combinedLayer = -1;
   #sharedLayer = -1;
 
@@ -59,6 +70,7 @@ export class MicroBatch {
     const { setup, rows } = options;
     this.#options = options;
     this.#gpu = setup.gpu;
+    this.#rows = options.pricedRows;
     this.#tokens = rows.rowCount;
     this.#shape = {
       hiddenSize: setup.timed.config.hiddenSize,
@@ -90,8 +102,8 @@ export class MicroBatch {
 
   /** Tokens to rows; the math is done already. Gives the instant at which the step's work begins. */
   embed(): Instant {
-    const elements = 2 * this.#tokens * this.#timed.config.hiddenSize;
-    const cost = this.#tokens === 0 ? [] : [elementwise(elements)];
+    const elements = 2 * this.#rows * this.#timed.config.hiddenSize;
+    const cost = this.#rows === 0 ? [] : [elementwise(elements)];
     const place = { step: this.#options.step, layer: -1, microBatch: -1 };
     const [plan] = this.#residual;
     if (cost.length === 0) return this.#need(plan, "plan").at;
@@ -100,47 +112,58 @@ export class MicroBatch {
       place,
       cost,
       sms: this.#options.sms,
+      rows: this.#rows,
       dependsOn: this.#residual,
     });
     this.#residual = [embedded];
     return embedded.start;
   }
 
-  /** ATTN-0: everything before the attention core. */
   attention0(layer: TimedLayer): void {
+    this.#issue("attention0", layer);
     const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.attention0(layer.executed);
-    const cost = this.#tokens === 0 ? [] : projectionCost(config, weightPrecision, this.#options.load);
-    this.#residual = [this.#compute("attention.project", layer, cost, this.#residual)];
+    const cost = this.#rows === 0 ? [] : projectionCost(config, weightPrecision, this.#options.load);
+    const done = this.#compute("attention.project", layer, cost, this.#residual);
+    this.#projected = { layer: layer.layer, done };
+    this.#residual = [done];
   }
 
-  /** ATTN-1: the core, the output projection, and in an MoE layer the gate. */
   attention1(layer: TimedLayer): void {
+    this.#issue("attention1", layer);
     const { config, weightPrecision } = this.#timed;
+    const earlier = this.#options.continues?.projectedIn(layer);
     if (layer.executed !== undefined) this.#math.attention1(layer.executed);
-    const cost = this.#tokens === 0 ? [] : coreCost(config, weightPrecision, this.#options.load);
-    this.#residual = [this.#compute("attention.core", layer, cost, this.#residual)];
+    const cost = this.#rows === 0 ? [] : coreCost(config, weightPrecision, this.#options.load);
+    const after = earlier === undefined ? this.#residual : [...this.#residual, earlier];
+    this.#residual = [this.#compute("attention.core", layer, cost, after)];
     if (layer.kind === "dense") return;
-    const gate = this.#tokens === 0 ? [] : gateCost(config, this.#tokens);
+    const gate = this.#rows === 0 ? [] : gateCost(config, this.#rows);
     this.#gated = this.#compute("gate", layer, gate, this.#residual);
+  }
+
+  /** Keys and values of this micro-batch's rows, which the rest of a prompt attends to. */
+  projectedIn({ layer }: TimedLayer): Dependency {
+    if (this.#projected?.layer === layer) return this.#projected.done;
+    return this.#options.order.refuseCut(layer);
   }
 
   /** The MLP of a dense layer. */
   dense(layer: TimedLayer): void {
     const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.dense(layer.executed);
-    const cost =
-      this.#tokens === 0 ? [] : mlpCost(config, weightPrecision, this.#tokens, config.denseInnerSize);
+    const cost = this.#rows === 0 ? [] : mlpCost(config, weightPrecision, this.#rows, config.denseInnerSize);
     this.#residual = [this.#compute("mlp.dense", layer, cost, this.#residual)];
   }
 
-  /** SHARED: depends on the gate's input only, so it fits under either exchange. */
+  /** Depends on the gate's input only, so it fits under either exchange. */
   shared(layer: TimedLayer): void {
+    this.#issue("shared", layer);
     const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.shared(layer.executed);
     const innerSize = config.sharedExpertCount * config.expertInnerSize;
-    const idle = this.#tokens === 0 || innerSize === 0;
-    const cost = idle ? [] : mlpCost(config, weightPrecision, this.#tokens, innerSize);
+    const idle = this.#rows === 0 || innerSize === 0;
+    const cost = idle ? [] : mlpCost(config, weightPrecision, this.#rows, innerSize);
     this.#residual = [
       ...this.#residual,
       this.#compute("mlp.shared", layer, cost, [this.#need(this.#gated, "gate")]),
@@ -150,6 +173,7 @@ export class MicroBatch {
   }
 
   *sendDispatch(layer: TimedLayer): Program {
+    this.#issue("sendDispatch", layer);
     const { pattern } = this.#options;
     const rank = this.#openExchange(layer);
     const steps = checkSteps(pattern.open(rank), pattern.name);
@@ -158,35 +182,32 @@ export class MicroBatch {
     yield* rank.run({ phase: "dispatch", followedBy: [] }, steps.sendDispatch(gate));
   }
 
-  *receiveDispatch(layer: TimedLayer): Program {
+  *receiveDispatch(layer: TimedLayer, followedBy: CostSequence = []): Program {
+    this.#issue("receiveDispatch", layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
-    const { load, active } = this.#ownRows(layer);
-    const followedBy = [
-      ...this.#expertsCost(load.rows, active, "least"),
-      ...this.#leastSend("combine", load),
-    ];
     this.#exchanged = yield* rank.run({ phase: "dispatch", followedBy }, steps.receiveDispatch());
   }
 
-  /** MLP: this rank's routed experts over all rows that arrived. */
   mlp(layer: TimedLayer): void {
+    this.#issue("mlp", layer);
     const { rank } = this.#need(this.#exchange, "exchange");
     const rowsByExpert = rank.checkKept();
     rank.runExperts();
-    const cost = this.#expertsCost(sum(rowsByExpert), activeExperts(rowsByExpert), spreadOf(rowsByExpert));
-    this.#exchanged = this.#compute("mlp.experts", layer, cost, [
-      this.#need(this.#exchanged, "arrived rows"),
-    ]);
+    const rows = sum(rowsByExpert);
+    const cost = this.#expertsCost(rows, activeExperts(rowsByExpert), spreadOf(rowsByExpert));
+    const arrived = this.#need(this.#exchanged, "arrived rows");
+    this.#exchanged = this.#compute("mlp.experts", layer, cost, [arrived], rows);
   }
 
-  *sendCombine(): Program {
+  *sendCombine(layer: TimedLayer): Program {
+    this.#issue("sendCombine", layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     const experts = this.#need(this.#exchanged, "experts");
     yield* rank.run({ phase: "combine", followedBy: [] }, steps.sendCombine(experts));
   }
 
-  /** `followedBy`: what the program runs at least between this and its next send. */
-  *receiveCombine(layer: TimedLayer, followedBy: CostSequence): Program {
+  *receiveCombine(layer: TimedLayer, followedBy: CostSequence = []): Program {
+    this.#issue("receiveCombine", layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     const received = yield* rank.run({ phase: "combine", followedBy }, steps.receiveCombine());
     rank.combine();
@@ -196,32 +217,43 @@ export class MicroBatch {
     this.#finishIfComplete(layer);
   }
 
-  /** Kernels from the last arrival of a dispatch to the sending of outputs: at least those for this rank's own rows. */
-  leastUntilCombine(layer: TimedLayer): CostSequence {
-    const { load, active } = this.#ownRows(layer);
+  readonly least: LeastKernels = {
+    untilDispatch: () => this.#leastUntilDispatch(),
+    untilCombine: (layer) => this.#leastUntilCombine(layer),
+    expertsAndCombine: (layer) => this.#leastExpertsAndCombine(layer),
+    toSend: (phase, layer) =>
+      this.#leastSend(phase, phase === "dispatch" ? this.#allRows() : this.#ownRows(layer).load),
+  };
+
+  /** At least the kernels for this rank's own rows. */
+  #leastUntilCombine(layer: TimedLayer): CostSequence {
+    const { load } = this.#ownRows(layer);
     const receive = this.#options.pattern.least?.receive("dispatch", this.#shape, load);
     // Without a promise of the pattern, experts may begin before the wait that this follows.
-    if (receive === undefined) return [];
-    return [
-      ...receive,
-      ...this.#expertsCost(load.rows, active, "least"),
-      ...this.#leastSend("combine", load),
-    ];
+    return receive === undefined ? [] : [...receive, ...this.#leastExpertsAndCombine(layer)];
   }
 
-  /** Kernels from the last arrival of a combine to the next layer's dispatch, when nothing else comes between. */
-  leastUntilDispatch(): CostSequence {
+  #leastExpertsAndCombine(layer: TimedLayer): CostSequence {
+    const { load, active } = this.#ownRows(layer);
+    return [...this.#expertsCost(load.rows, active, "least"), ...this.#leastSend("combine", load)];
+  }
+
+  #leastUntilDispatch(): CostSequence {
     const { load } = this.#options;
     const { config, weightPrecision } = this.#timed;
-    const rows = this.#tokens * config.expertsPerToken;
-    const send = this.#leastSend("dispatch", { tokens: this.#tokens, rows });
-    if (this.#tokens === 0) return send;
+    const send = this.#leastSend("dispatch", this.#allRows());
+    if (this.#rows === 0) return send;
     return [
       ...projectionCost(config, weightPrecision, load),
       ...coreCost(config, weightPrecision, load),
-      ...gateCost(config, this.#tokens),
+      ...gateCost(config, this.#rows),
       ...send,
     ];
+  }
+
+  /** What this rank sends in a dispatch. */
+  #allRows(): ExchangeLoad {
+    return { tokens: this.#tokens, rows: this.#tokens * this.#timed.config.expertsPerToken };
   }
 
   /** Rows of this rank's own tokens for its own experts, and how many of those get some. */
@@ -275,9 +307,16 @@ export class MicroBatch {
     layer: TimedLayer,
     cost: CostSequence,
     dependsOn: readonly Dependency[],
+    rows: number = this.#rows,
   ): Dependency {
     if (cost.length === 0) return latestOf(dependsOn);
-    return this.#gpu.compute({ name, place: this.#place(layer), cost, sms: this.#options.sms, dependsOn });
+    const { sms } = this.#options;
+    return this.#gpu.compute({ name, place: this.#place(layer), cost, sms, dependsOn, rows });
+  }
+
+  /** Dense layers have no exchange, and no schedule orders them. */
+  #issue(operation: MicroBatchOperation, layer: TimedLayer): void {
+    if (layer.kind === "moe") this.#options.order.issue(operation, layer.layer);
   }
 
   #number(phase: Phase, layer: TimedLayer): number {

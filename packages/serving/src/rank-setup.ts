@@ -32,6 +32,8 @@ export interface TimedModel {
 export interface StepStyle {
   readonly schedule: Schedule;
   readonly pattern: DispatchPattern;
+  /** Set where a step is a captured graph that one launch replays: the numbers of requests that graphs were captured for. */
+  readonly graphSizes?: readonly number[];
 }
 
 export interface RankSetup {

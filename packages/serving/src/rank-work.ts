@@ -5,6 +5,12 @@ import type { DispatchLayout } from "@windtunnel/router";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
 import type { PlannedRequest, StepKind } from "./plan.ts";
 
+/** A request's part in a micro-batch: its tokens of this step, or some of them. */
+export interface BatchPart extends Pick<PlannedRequest, "request" | "tokens"> {
+  /** Tokens of the request that come before these in the same step, in the other micro-batch. */
+  readonly before?: number;
+}
+
 export interface MicroBatchRows {
   readonly rowCount: number;
   /** Which experts the rows go to, by the layer that routes. */
@@ -27,7 +33,7 @@ export interface RankWork {
   release(request: number): void;
   /** Positions of a request that are cached when a step begins. */
   cachedPositions(request: number): number;
-  rowsOf(requests: readonly PlannedRequest[], place: RowsPlace): MicroBatchRows;
+  rowsOf(parts: readonly BatchPart[], place: RowsPlace): MicroBatchRows;
   /** Puts the embeddings of a step's tokens in place. */
   embed(tokens: readonly number[]): void;
   /** The new token of each request, after all layers. */

@@ -37,6 +37,8 @@ const span = {
   start: zero,
   end: zero,
   sms: 1,
+  rows: 1,
+  held: 0,
   cause: { kind: "stream" },
 } as const;
 for (let i = 0; i < 2_000_000; i++) direct.span(span);

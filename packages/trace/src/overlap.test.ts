@@ -22,12 +22,22 @@ const PLACE = { step: 0, layer: 1, microBatch: 0 } as const;
 
 function span(name: SpanName, start: number, end: number, place: Partial<SpanRecord> = {}): SpanRecord {
   const times = { start: start as Instant, end: end as Instant };
-  return { ...PLACE, name, stream: "compute", sms: 1, cause: { kind: "stream" }, ...times, ...place };
+  return {
+    ...PLACE,
+    name,
+    stream: "compute",
+    sms: 1,
+    rows: 0,
+    held: 0,
+    cause: { kind: "stream" },
+    ...times,
+    ...place,
+  };
 }
 
 function message(sentAt: number, arrivedAt: number, place: Partial<MessageRecord> = {}): MessageRecord {
   const times = { sendStart: sentAt as Instant, sentAt: sentAt as Instant, arrivedAt: arrivedAt as Instant };
-  const link = { limitingProcess: 0, limitingLink: 0 };
+  const link = { slowestProcess: 0, slowestLink: 0, limitingProcess: 0, limitingLink: 0 };
   return {
     ...PLACE,
     phase: "dispatch",
@@ -35,6 +45,8 @@ function message(sentAt: number, arrivedAt: number, place: Partial<MessageRecord
     sendSpan: 0,
     bytes: 1,
     queued: 0,
+    portQueued: 0,
+    relayed: 0,
     transfer: 0,
     ...link,
     ...times,

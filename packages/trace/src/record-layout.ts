@@ -27,8 +27,8 @@ export const RECORD_TYPE = {
 } as const;
 
 /** Length of a record by its first byte. */
-export const RECORD_BYTES: readonly number[] = [0, 44, 84, 44, 32, 32, 36, 52];
-export const LONGEST_RECORD_BYTES = 84;
+export const RECORD_BYTES: readonly number[] = [0, 56, 108, 44, 32, 32, 36, 52];
+export const LONGEST_RECORD_BYTES = 108;
 
 /** A message on one link of a fabric process. */
 export interface HopRecord {
@@ -64,19 +64,23 @@ export type AnyRecord =
 
 const NAME_CODES: ReadonlyMap<string, number> = new Map(SPAN_NAMES.map((name, code) => [name, code]));
 const STREAM_CODES: ReadonlyMap<string, number> = new Map(STREAMS.map((stream, code) => [stream, code]));
-const CAUSE_KINDS = ["stream", "launch", "message", "event", "plan"] as const;
+const CAUSE_KINDS = ["stream", "launch", "message", "event", "buffer", "plan"] as const;
 
 /** Refuses what a layout would silently cut or round. Called with constant messages, since it runs for every record. */
 function check(isRight: boolean, message: string): void {
   invariant(isRight, message);
 }
 
-/** 4 bytes of codes, step, layer, micro-batch, SMs (32 bits each), start, end, cause's number (64 bits each). */
+/** 4 bytes of codes, step, layer, micro-batch, SMs, rows (32 bits each), start, end, cause's number, held (64 bits each). */
 export function encodeSpan(view: DataView, at: number, record: SpanRecord): void {
   const name = NAME_CODES.get(record.name);
   const stream = STREAM_CODES.get(record.stream);
   check(name !== undefined && stream !== undefined, "a span's name or stream is not in the vocabulary");
   check(record.end >= record.start && record.start >= 0, "a span ends before it starts");
+  check(
+    record.held >= 0 && record.held <= record.end - record.start,
+    "a span is held for longer than it lasts",
+  );
   const cause = record.cause;
   view.setUint8(at, RECORD_TYPE.span);
   view.setUint8(at + 1, name ?? 0);
@@ -86,13 +90,16 @@ export function encodeSpan(view: DataView, at: number, record: SpanRecord): void
   view.setInt32(at + 8, record.layer, true);
   view.setInt32(at + 12, record.microBatch, true);
   view.setInt32(at + 16, record.sms, true);
-  view.setFloat64(at + 20, record.start, true);
-  view.setFloat64(at + 28, record.end, true);
-  view.setFloat64(
-    at + 36,
-    cause.kind === "message" ? cause.rank : cause.kind === "event" ? cause.span : 0,
-    true,
-  );
+  view.setInt32(at + 20, record.rows, true);
+  view.setFloat64(at + 24, record.start, true);
+  view.setFloat64(at + 32, record.end, true);
+  view.setFloat64(at + 40, numberOf(cause), true);
+  view.setFloat64(at + 48, record.held, true);
+}
+
+function numberOf(cause: Cause): number {
+  if (cause.kind === "message") return cause.rank;
+  return cause.kind === "event" || cause.kind === "buffer" ? cause.span : 0;
 }
 
 function decodeSpan(view: DataView, at: number, sequence: number): RecordedSpan {
@@ -105,20 +112,22 @@ function decodeSpan(view: DataView, at: number, sequence: number): RecordedSpan 
     layer: view.getInt32(at + 8, true),
     microBatch: view.getInt32(at + 12, true),
     sms: view.getInt32(at + 16, true),
-    start: instantAt(view, at + 20),
-    end: instantAt(view, at + 28),
-    cause: decodeCause(view.getUint8(at + 3), view.getFloat64(at + 36, true)),
+    rows: view.getInt32(at + 20, true),
+    start: instantAt(view, at + 24),
+    end: instantAt(view, at + 32),
+    cause: decodeCause(view.getUint8(at + 3), view.getFloat64(at + 40, true)),
+    held: view.getFloat64(at + 48, true),
   };
 }
 
 function decodeCause(code: number, value: number): Cause {
   const kind = entry(CAUSE_KINDS, code);
   if (kind === "message") return { kind, rank: value };
-  if (kind === "event") return { kind, span: value };
+  if (kind === "event" || kind === "buffer") return { kind, span: value };
   return { kind };
 }
 
-/** 4 bytes of codes; step, layer, micro-batch, source (32 bits); seven 64-bit values; limiting process and link (32 bits). */
+/** 4 bytes of codes; step, layer, micro-batch, source (32 bits); nine 64-bit values; slowest and limiting link (32 bits). */
 export function encodeMessage(view: DataView, at: number, record: MessageRecord): void {
   check(record.arrivedAt >= record.sentAt && record.sentAt >= 0, "a message arrives before it is sent");
   view.setUint32(at, RECORD_TYPE.message | (record.phase === "dispatch" ? 0 : 0x100), true);
@@ -132,9 +141,13 @@ export function encodeMessage(view: DataView, at: number, record: MessageRecord)
   view.setFloat64(at + 44, record.arrivedAt, true);
   view.setFloat64(at + 52, record.bytes, true);
   view.setFloat64(at + 60, record.queued, true);
-  view.setFloat64(at + 68, record.transfer, true);
-  view.setInt32(at + 76, record.limitingProcess, true);
-  view.setInt32(at + 80, record.limitingLink, true);
+  view.setFloat64(at + 68, record.portQueued, true);
+  view.setFloat64(at + 76, record.relayed, true);
+  view.setFloat64(at + 84, record.transfer, true);
+  view.setInt32(at + 92, record.slowestProcess, true);
+  view.setInt32(at + 96, record.slowestLink, true);
+  view.setInt32(at + 100, record.limitingProcess, true);
+  view.setInt32(at + 104, record.limitingLink, true);
 }
 
 function decodeMessage(view: DataView, at: number, sequence: number): RecordedMessage {
@@ -152,9 +165,13 @@ function decodeMessage(view: DataView, at: number, sequence: number): RecordedMe
     arrivedAt: instantAt(view, at + 44),
     bytes: view.getFloat64(at + 52, true),
     queued: view.getFloat64(at + 60, true),
-    transfer: view.getFloat64(at + 68, true),
-    limitingProcess: view.getInt32(at + 76, true),
-    limitingLink: view.getInt32(at + 80, true),
+    portQueued: view.getFloat64(at + 68, true),
+    relayed: view.getFloat64(at + 76, true),
+    transfer: view.getFloat64(at + 84, true),
+    slowestProcess: view.getInt32(at + 92, true),
+    slowestLink: view.getInt32(at + 96, true),
+    limitingProcess: view.getInt32(at + 100, true),
+    limitingLink: view.getInt32(at + 104, true),
   };
 }
 

@@ -130,9 +130,9 @@ class RecordingFile implements Recording {
     }
     const json = this.#read(HEADER_START_BYTES, start.readUInt32LE(RECORDING_MAGIC.length));
     const header = this.#parse(json, start.readUInt32LE(RECORDING_MAGIC.length + 4), 0) as RecordingHeader;
-    if (header.schema !== "windtunnel/recording@1") {
+    if (header.schema !== "windtunnel/recording@2") {
       throw inputError(
-        `${this.file} has the schema ${String(header.schema)}; windtunnel/recording@1 is known`,
+        `${this.file} has the schema ${String(header.schema)}; windtunnel/recording@2 is known; repeat the run`,
         {
           file: this.file,
         },

@@ -63,12 +63,22 @@ describe("a recording", () => {
     const file = path.join(folder, "edges");
     const host = new HostRecording(file);
     const latest = (2 ** 53 - 1) as Instant;
-    const span = { name: "head", stream: "forward", step: 7, layer: -1, microBatch: -1, sms: 132 } as const;
+    const span = {
+      name: "head",
+      stream: "forward",
+      step: 7,
+      layer: -1,
+      microBatch: -1,
+      sms: 132,
+      rows: 2 ** 31 - 1,
+      held: 0,
+    } as const;
     const causes = [
       { kind: "stream" },
       { kind: "launch" },
       { kind: "message", rank: 2047 },
       { kind: "event", span: 2 ** 40 },
+      { kind: "buffer", span: 2 ** 40 },
       { kind: "plan" },
     ] as const;
     for (const cause of causes) {

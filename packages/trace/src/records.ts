@@ -25,13 +25,19 @@ export const COMMUNICATION_SPANS = [
   "dispatch.forward", // a relay hands on what came over the network
   "combine.forward", // a relay sums what its node sends back
 ] as const;
-export const SPAN_NAMES: readonly [...typeof COMPUTE_SPANS, ...typeof COMMUNICATION_SPANS] = [
-  ...COMPUTE_SPANS,
-  ...COMMUNICATION_SPANS,
-];
+/** What a rank's host does; no kernel runs for it. */
+export const HOST_SPANS = [
+  "host.wait", // it launches nothing before it has learned something, as the counts of normal mode
+] as const;
+export const SPAN_NAMES: readonly [
+  ...typeof COMPUTE_SPANS,
+  ...typeof COMMUNICATION_SPANS,
+  ...typeof HOST_SPANS,
+] = [...COMPUTE_SPANS, ...COMMUNICATION_SPANS, ...HOST_SPANS];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
-export const STREAMS = ["compute", "communication", "forward"] as const;
+/** Streams of a GPU, and the host that launches what runs on them. */
+export const STREAMS = ["compute", "communication", "forward", "host"] as const;
 export type StreamName = (typeof STREAMS)[number];
 
 /** What let a span start: the last of its preconditions to hold. */
@@ -44,6 +50,8 @@ export type Cause =
   | { readonly kind: "message"; readonly rank: number }
   /** An event recorded after this span (its sequence in the same process) completed. */
   | { readonly kind: "event"; readonly span: number }
+  /** Buffers or credits were free again, as they are after this span of the same process. */
+  | { readonly kind: "buffer"; readonly span: number }
   /** The scheduler's plan for the step arrived. */
   | { readonly kind: "plan" };
 
@@ -62,10 +70,20 @@ export interface SpanRecord extends Place {
   readonly end: Instant;
   /** Streaming multiprocessors that it holds. */
   readonly sms: number;
+  /** Rows that it works on: tokens of a micro-batch, or rows of a rank's experts; 0 where rows mean nothing. */
+  readonly rows: number;
+  /** The part of its time, in picoseconds, for which buffers held it up: a kernel that is through waits for credits. */
+  readonly held: number;
   readonly cause: Cause;
 }
 
 export type Phase = "dispatch" | "combine";
+
+/** The phase that a kernel of an exchange belongs to; undefined for what computes and for the host. */
+export function phaseOf(name: SpanName): Phase | undefined {
+  if (name.startsWith("dispatch.")) return "dispatch";
+  return name.startsWith("combine.") ? "combine" : undefined;
+}
 
 /** A message of an exchange, written by its receiver when it arrives. */
 export interface MessageRecord extends Place {
@@ -79,11 +97,16 @@ export interface MessageRecord extends Place {
   readonly sentAt: Instant;
   readonly arrivedAt: Instant;
   readonly bytes: number;
-  /** Time spent in queues of links on its way, in picoseconds. */
+  /** Time spent in queues of links on its way, in picoseconds, and the part of it at the sender's own port. */
   readonly queued: number;
-  /** Time that its bytes take on its slowest link, in picoseconds. */
+  readonly portQueued: number;
+  /** From its tail at the first relay to its arrival, in picoseconds; 0 where no fabric handed it to another. */
+  readonly relayed: number;
+  /** Time that its bytes take on its slowest link, in picoseconds; which link that is: fabric process and index there. */
   readonly transfer: number;
-  /** The link where it queued longest (its slowest link when it never queued): fabric process and link index there. */
+  readonly slowestProcess: number;
+  readonly slowestLink: number;
+  /** The link where it queued longest beyond the sender's port; its slowest link when it never did. */
   readonly limitingProcess: number;
   readonly limitingLink: number;
 }
@@ -175,16 +198,25 @@ export type RecordedProcess =
       readonly rank: number;
       readonly node: number;
     }
-  | { readonly id: number; readonly kind: "fabric"; readonly name: string; readonly links: readonly string[] }
+  | {
+      readonly id: number;
+      readonly kind: "fabric";
+      readonly name: string;
+      /** What its links are made of; PCIe links of a plane say so in their names. */
+      readonly wire: "nvlink" | "nic";
+      readonly links: readonly string[];
+    }
   | { readonly id: number; readonly kind: "scheduler"; readonly name: string };
 
 /** What a recording says of the run as a whole; the same on every placement. */
 export interface RecordingHeader {
-  readonly schema: "windtunnel/recording@1";
+  readonly schema: "windtunnel/recording@2";
   readonly name: string;
   readonly seed: number;
   /** Hidden size, layers and the like are in the scenario; this names the timed model for span attributes. */
   readonly timedModel: string;
   readonly gpu: string;
+  /** Streaming multiprocessors of a GPU. */
+  readonly sms: number;
   readonly processes: readonly RecordedProcess[];
 }

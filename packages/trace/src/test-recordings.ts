@@ -35,15 +35,16 @@ export function headerOf(run: RandomRun): RecordingHeader {
   }
   for (let plane = 0; plane < 2; plane++) {
     const links = [`plane ${plane} / up`, `plane ${plane} / "down"`];
-    processes.push({ id: run.ranks + plane, kind: "fabric", name: `plane ${plane}`, links });
+    processes.push({ id: run.ranks + plane, kind: "fabric", name: `plane ${plane}`, wire: "nic", links });
   }
   processes.push({ id: run.ranks + 2, kind: "scheduler", name: "scheduler" });
   return {
-    schema: "windtunnel/recording@1",
+    schema: "windtunnel/recording@2",
     name: "random",
     seed: run.seed,
     timedModel: "deepseek-v3",
     gpu: "h800",
+    sms: 132,
     processes,
   };
 }
@@ -159,6 +160,8 @@ class RankWriter {
       stream: "compute",
       ...times,
       sms: 132,
+      rows: 16,
+      held: 0,
       cause: { kind: "plan" },
     });
     this.#free.set("compute", at + 100);
@@ -175,7 +178,7 @@ class RankWriter {
     this.#free.set(stream, end);
     const times = { start: start as Instant, end: end as Instant };
     return {
-      sequence: this.#recorder.span({ ...place, name, stream, ...times, sms: 20, cause }),
+      sequence: this.#recorder.span({ ...place, name, stream, ...times, sms: 20, rows: 16, held: 0, cause }),
       start,
       end,
     };
@@ -205,7 +208,11 @@ class RankWriter {
       arrivedAt: message.arrivedAt as Instant,
       bytes: message.random.below(1_000_000),
       queued: message.random.below(500_000),
+      portQueued: 0,
+      relayed: 0,
       transfer: message.random.below(500_000),
+      slowestProcess: message.plane,
+      slowestLink: 0,
       limitingProcess: message.plane,
       limitingLink: message.random.below(2),
     });

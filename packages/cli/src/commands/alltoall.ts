@@ -99,12 +99,12 @@ async function measure(
 }
 
 async function optionsOf(axes: readonly Axis[], typed: TypedOptions): Promise<AllToAllOptions> {
-  const { isPatternFile, withBenchmarkDefaults } = await import("@windtunnel/cluster");
+  const { isModuleFile, withBenchmarkDefaults } = await import("@windtunnel/cluster");
   const path = await import("node:path");
   const compared = axes.find(({ name }) => name === "pattern")?.values.map(({ text }) => text);
   return translated(typed, () => {
     const options = withBenchmarkDefaults(measuredOptions(typed), compared);
-    return isPatternFile(options.pattern) ? { ...options, pattern: path.resolve(options.pattern) } : options;
+    return isModuleFile(options.pattern) ? { ...options, pattern: path.resolve(options.pattern) } : options;
   });
 }
 

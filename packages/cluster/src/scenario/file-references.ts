@@ -11,8 +11,8 @@ export function isFileReference(value: string): boolean {
   return /[\\/]/.test(value) || /\.(?:json|ya?ml)$/i.test(value);
 }
 
-/** Whether a dispatch pattern is a file and not a built-in one. */
-export function isPatternFile(value: string): boolean {
+/** Whether a dispatch pattern or a schedule is a file and not a built-in one. */
+export function isModuleFile(value: string): boolean {
   return /[\\/]/.test(value) || /\.[cm]?[jt]s$/i.test(value);
 }
 
@@ -21,15 +21,20 @@ export function resolveFileReferences(scenario: Scenario, folder: string): Scena
   const absolute = (file: string): string => path.resolve(folder, file);
   const absoluteIfFile = (value: string): string => (isFileReference(value) ? absolute(value) : value);
   const { model, timing, workload, routing, run } = scenario;
-  const withPattern = <Style extends { readonly dispatch: string }>(style: Style): Style => {
-    return isPatternFile(style.dispatch) ? { ...style, dispatch: absolute(style.dispatch) } : style;
-  };
+  const absoluteIfModule = (value: string): string => (isModuleFile(value) ? absolute(value) : value);
+  const withFiles = <Style extends { readonly dispatch: string; readonly schedule: string }>(
+    style: Style,
+  ) => ({
+    ...style,
+    schedule: absoluteIfModule(style.schedule),
+    dispatch: absoluteIfModule(style.dispatch),
+  });
   return {
     ...scenario,
     model: "checkpoint" in model ? { checkpoint: absolute(model.checkpoint) } : model,
     ...(routing !== undefined && "file" in routing ? { routing: { file: absolute(routing.file) } } : {}),
     timing: { ...timing, model: absoluteIfFile(timing.model), gpu: absoluteIfFile(timing.gpu) },
-    run: { ...run, prefill: withPattern(run.prefill), decode: withPattern(run.decode) },
+    run: { ...run, prefill: withFiles(run.prefill), decode: withFiles(run.decode) },
     workload: "prompts" in workload ? { ...workload, prompts: absolute(workload.prompts) } : workload,
   };
 }
@@ -49,8 +54,10 @@ export function missingFiles(scenario: Scenario): Problem[] {
   if (isFileReference(timing.model)) expectKind(["timing", "model"], timing.model, "file");
   if (isFileReference(timing.gpu)) expectKind(["timing", "gpu"], timing.gpu, "file");
   for (const kind of ["prefill", "decode"] as const) {
-    const { dispatch } = run[kind];
-    if (isPatternFile(dispatch)) expectKind(["run", kind, "dispatch"], dispatch, "file");
+    for (const field of ["schedule", "dispatch"] as const) {
+      const file = run[kind][field];
+      if (isModuleFile(file)) expectKind(["run", kind, field], file, "file");
+    }
   }
   if ("prompts" in workload) expectKind(["workload", "prompts"], workload.prompts, "file");
   return problems;

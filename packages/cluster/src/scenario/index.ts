@@ -1,7 +1,7 @@
 // The scenario: reading it, checking it, its types. `loadScenario` is the way in.
 
 export { checkHosts } from "./consistency.ts";
-export { isFileReference, isPatternFile } from "./file-references.ts";
+export { isFileReference, isModuleFile } from "./file-references.ts";
 export { scenarioJsonSchema } from "./json-schema.ts";
 export { loadScenario, resolveScenario, type ScenarioOrigin } from "./load-scenario.ts";
 export { formatPlacement, hostCount, parsePlacement, type Placement } from "./placement.ts";

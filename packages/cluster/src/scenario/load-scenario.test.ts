@@ -57,15 +57,19 @@ describe("a good scenario", () => {
       run: {
         phase: "generate",
         prefill: { schedule: "sequential", dispatch: "direct" },
-        decode: { schedule: "sequential", dispatch: "low-latency" },
+        decode: {
+          schedule: "sequential",
+          dispatch: "low-latency",
+          launch: "kernels",
+          graphSizes: expect.arrayContaining([1, 16, 256, 272, 512]) as number[],
+        },
         precision: { dispatch: "f32", combine: "f32" },
-        communicationSms: 20,
         nvlinkForDispatch: true,
       },
       workload: {
         drawn: { requestsPerGpu: 4, promptTokens: 8, steps: 4, positionsPerRequest: 1, acceptedPerStep: 1 },
       },
-      overrides: { gpus: {}, links: {} },
+      overrides: { gpus: {}, links: {}, experts: {} },
       placement: { kind: "inline" },
       allowOversubscription: false,
     });
@@ -251,10 +255,6 @@ describe("what this version can't run", () => {
       "math: skip\nrouting: { file: recording.bin }\n",
       'recording.bin" is not in this version; allowed now: leaving it out',
     ],
-    [
-      "run: { prefill: { schedule: dual-batch } }\n",
-      '"dual-batch" is not in this version; allowed now: sequential',
-    ],
     ["run: { precision: { combine: fp8 } }\n", '"fp8" is not in this version; allowed now: f32, bf16'],
     [
       "workload: { drawn: { positionsPerRequest: 2, acceptedPerStep: 1.8 } }\n",
@@ -264,11 +264,5 @@ describe("what this version can't run", () => {
     const error = errorIn(`${PRESET}${text}`);
     expect(error.exitCode).toBe(2);
     expect(error.message).toContain(expected);
-  });
-
-  test("is not refused where the contract itself forbids it", () => {
-    expect(errorIn(`${PRESET}run: { prefill: { schedule: five-stage } }\n`).message).toContain(
-      "allowed: one of sequential, dual-batch",
-    );
   });
 });

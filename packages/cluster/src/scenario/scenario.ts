@@ -1,6 +1,7 @@
 // A scenario as the rest of the house sees it: every default filled in, every path absolute.
 // Only `cluster.fabric.planes`, `nodesPerLeaf` beside it and `timing.kvLength` may be missing: the first two need the
-// hardware profile (a node's NICs), the third means "as executed". It does not know how it was written down (`schema.ts`).
+// hardware profile (a node's NICs), the third means "as executed"; and overrides of all parts of a kind, which are then
+// as they are. It does not know how it was written down (`schema.ts`).
 
 import type { FabricKind } from "@windtunnel/network-plane";
 import type { Placement } from "./placement.ts";
@@ -59,11 +60,20 @@ export type ScenarioWorkload =
   | { readonly prompts: string; readonly maxNewTokens: number }
   | { readonly drawn: DrawnWorkload };
 
+/** Factors: 1 changes nothing, and is what a missing one means. */
 export interface ScenarioOverrides {
   /** By rank. */
   readonly gpus: Readonly<Record<number, { readonly speed: number }>>;
   /** By the link's name, as the trace writes it. */
   readonly links: Readonly<Record<string, { readonly bandwidth: number }>>;
+  /** All NICs and all links of planes. */
+  readonly nic?: { readonly bandwidth: number };
+  readonly nvlink?: { readonly bandwidth: number };
+  readonly pcie?: { readonly bandwidth: number };
+  /** The host's time of a kernel launch; 0: none. */
+  readonly launch?: { readonly time: number };
+  /** By the expert's number, in all layers of drawn routing. */
+  readonly experts: Readonly<Record<number, { readonly load: number }>>;
 }
 
 export interface Scenario {
@@ -86,11 +96,20 @@ export interface Scenario {
   };
   readonly run: {
     readonly phase: RunPhase;
-    readonly prefill: { readonly schedule: "sequential" | "dual-batch"; readonly dispatch: DispatchPattern };
-    readonly decode: { readonly schedule: "sequential" | "five-stage"; readonly dispatch: DispatchPattern };
+    /** Schedules by name, or by the path of a file. */
+    readonly prefill: { readonly schedule: string; readonly dispatch: DispatchPattern };
+    readonly decode: {
+      readonly schedule: string;
+      readonly dispatch: DispatchPattern;
+      /** Whether the host launches each kernel, or one captured graph a step. */
+      readonly launch: "kernels" | "graph";
+      /** Numbers of requests that graphs are captured for, ascending; a batch is padded to the next one. */
+      readonly graphSizes: readonly number[];
+    };
     readonly precision: { readonly dispatch: WirePrecision; readonly combine: WirePrecision };
     /** SMs of the kernels of `direct` and `normal`. */
-    readonly communicationSms: number;
+    /** Missing: as many as the schedule says. */
+    readonly communicationSms?: number;
     /** False: dispatch and combine leave the NVLink domain alone, also inside a node. */
     readonly nvlinkForDispatch: boolean;
   };

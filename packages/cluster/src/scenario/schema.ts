@@ -10,43 +10,10 @@ import {
   FABRIC_KINDS,
 } from "@windtunnel/network-plane";
 import { z } from "zod";
+import { overridesSchema } from "./overrides-schema.ts";
 import { ALLOWED_PLACEMENTS, parsePlacement, type Placement, PLACEMENT_PATTERN } from "./placement.ts";
+import { factor, fields, flag, oneOf, text, whole } from "./schema-fields.ts";
 import type { Scenario, ScenarioFabric, ScenarioModel, ScenarioWorkload } from "./scenario.ts";
-
-/** An integer from `least` up. */
-function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodNumber {
-  const error =
-    most === Number.MAX_SAFE_INTEGER
-      ? `a whole number of at least ${least}`
-      : `a whole number from ${least} to ${most}`;
-  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
-}
-
-function factor(): z.ZodNumber {
-  const error = "a number above 0 (1 changes nothing)";
-  return z.number({ error }).positive({ error });
-}
-
-function oneOf<const Values extends readonly [string, ...string[]]>(
-  ...values: Values
-): z.ZodEnum<{ [Value in Values[number]]: Value }> {
-  return z.enum(values, { error: values.length === 1 ? values[0] : `one of ${values.join(", ")}` });
-}
-
-function text(allowed: string): z.ZodString {
-  return z.string({ error: allowed }).min(1, { error: allowed });
-}
-
-function flag(): z.ZodBoolean {
-  return z.boolean({ error: "true or false" });
-}
-
-function fields<Shape extends z.core.$ZodLooseShape>(
-  shape: Shape,
-  allowed: string = `fields among ${Object.keys(shape).join(", ")}`,
-): z.ZodObject<Shape, z.core.$strict> {
-  return z.strictObject(shape, { error: allowed });
-}
 
 /** Far above what a run gets through, so that a slip of the keyboard is refused and not tried. */
 const MOST_NODES = 4096;
@@ -166,6 +133,20 @@ const parallelismSchema = fields({
     ),
 });
 
+const PREFILL_SCHEDULES =
+  "sequential, dual-batch, two-batch-sglang, or the path of a schedule's file (./mine.ts)";
+const DECODE_SCHEDULES =
+  "sequential, five-stage, two-batch-sglang, or the path of a schedule's file (./mine.ts)";
+/** Batch sizes that SGLang captures decode graphs for (server_args.py): finer where batches are small. */
+const GRAPH_SIZES: number[] = [
+  1,
+  2,
+  4,
+  8,
+  12,
+  ...Array.from({ length: 31 }, (_, index) => 16 + 8 * index),
+  ...Array.from({ length: 16 }, (_, index) => 272 + 16 * index),
+];
 const PATTERN_ALLOWED = "direct, normal, low-latency, or the path of a pattern's file (./mine.ts)";
 const dispatchPattern = text(PATTERN_ALLOWED);
 const wirePrecision = oneOf("f32", "bf16", "fp8");
@@ -175,9 +156,9 @@ const runSchema = fields({
     .default("generate")
     .describe("What is run: prompts and generation, prompts alone, or generation from a filled KV cache."),
   prefill: fields({
-    schedule: oneOf("sequential", "dual-batch")
+    schedule: text(PREFILL_SCHEDULES)
       .default("sequential")
-      .describe("Order of operations in prefill."),
+      .describe(`Order of operations in prefill: ${PREFILL_SCHEDULES}.`),
     dispatch: dispatchPattern
       .default("direct")
       .describe(`All-to-all pattern in prefill: ${PATTERN_ALLOWED}.`),
@@ -185,12 +166,27 @@ const runSchema = fields({
     .prefault({})
     .describe("How prompts are computed."),
   decode: fields({
-    schedule: oneOf("sequential", "five-stage")
+    schedule: text(DECODE_SCHEDULES)
       .default("sequential")
-      .describe("Order of operations in decode."),
+      .describe(`Order of operations in decode: ${DECODE_SCHEDULES}.`),
     dispatch: dispatchPattern
       .default("low-latency")
       .describe(`All-to-all pattern in decode: ${PATTERN_ALLOWED}.`),
+    launch: oneOf("kernels", "graph")
+      .default("kernels")
+      .describe(
+        "How the host launches a step: kernel by kernel, or as one captured graph, whose dense kernels have the size that it was captured with.",
+      ),
+    graphSizes: z
+      .array(whole(1), { error: "numbers of requests, ascending" })
+      .min(1, { error: "numbers of requests, ascending" })
+      .refine((sizes) => sizes.every((size, index) => index === 0 || size > sizes[index - 1]!), {
+        error: "numbers of requests, ascending",
+      })
+      .default(GRAPH_SIZES)
+      .describe(
+        "Requests of a GPU that graphs are captured for; a batch is padded to the next one. Default: SGLang's, 1 to 512.",
+      ),
   })
     .prefault({})
     .describe("How new tokens are computed."),
@@ -202,8 +198,10 @@ const runSchema = fields({
     .describe("Number formats on the wire."),
   communicationSms: whole(2, 1024)
     .multipleOf(2, { error: "an even number of SMs" })
-    .default(20)
-    .describe("SMs that the kernels of direct and normal hold while they run; an even number."),
+    .exactOptional()
+    .describe(
+      "SMs that the kernels of direct and normal hold while they run; an even number. Default: the schedule's: 24 with dual-batch, otherwise 20.",
+    ),
   nvlinkForDispatch: flag()
     .default(true)
     .describe(
@@ -295,25 +293,6 @@ const routingSchema = z.union(
   { error: "either { draw: balanced | gate-like | zipf, … } or { file: RECORDING }" },
 );
 
-const overridesSchema = fields({
-  gpus: z
-    .record(
-      z.string().regex(/^(?:0|[1-9]\d*)$/, { error: "a rank: 0, 1, 2, …" }),
-      fields({ speed: factor().describe("Factor on the GPU's rate of computing; 0.5 is half as fast.") }),
-      { error: "a mapping from ranks to { speed }" },
-    )
-    .default({})
-    .describe("Single GPUs, by rank."),
-  links: z
-    .record(
-      z.string(),
-      fields({ bandwidth: factor().describe("Factor on the link's bandwidth; 0.5 is half as fast.") }),
-      { error: "a mapping from link names to { bandwidth }" },
-    )
-    .default({})
-    .describe('Single links, by name, such as "plane 3 / leaf 0 - spine 5".'),
-});
-
 const hosts = whole(1, 99_999).describe("Number of hosts: at most one for each GPU and one for each plane.");
 
 const placementSchema = z
@@ -365,7 +344,7 @@ export const scenarioSchema: z.ZodType<Scenario> = fields({
   workload: workloadSchema
     .prefault({})
     .describe("Requests: prompts from a file, or drawn. Default: drawn, 4 for each GPU."),
-  overrides: overridesSchema.prefault({}).describe("Single parts made slower or faster."),
+  overrides: overridesSchema.prefault({}).describe("Parts made slower or faster, one or all of a kind."),
   placement: placementSchema,
   allowOversubscription: flag()
     .default(false)

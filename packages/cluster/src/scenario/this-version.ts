@@ -12,7 +12,6 @@ interface Limit {
 
 const LIMITS: readonly Limit[] = [
   { path: ["routing", "file"], allowedNow: [] },
-  { path: ["run", "prefill", "schedule"], allowedNow: ["sequential"] },
   { path: ["run", "precision", "combine"], allowedNow: ["f32", "bf16"] },
   { path: ["workload", "drawn", "positionsPerRequest"], allowedNow: [1] },
   { path: ["workload", "drawn", "acceptedPerStep"], allowedNow: [1] },

@@ -72,12 +72,17 @@ const twoBuffers: Buffers = {
     const buffer = { free: undefined };
     calls.buffers[call % BUFFERS] = buffer;
     bufferOf.set(exchange, buffer);
-    return before?.free === undefined ? [] : [before.free];
+    return before?.free === undefined ? [] : [heldBy(before.free)];
   },
   release(exchange, done) {
     bufferOf.get(exchange)!.free = done;
   },
 };
+
+/** What waits for it waits for a buffer. */
+function heldBy({ at, cause }: Dependency): Dependency {
+  return { at, cause: cause.kind === "event" ? { kind: "buffer", span: cause.span } : cause };
+}
 
 export const lowLatency: DispatchPattern = {
   name: "low-latency",

@@ -49,7 +49,7 @@ const FIRST_OUT = COUNT_PARTS;
 const FIRST_FORWARD = FIRST_OUT + MOST_SLICES;
 
 export function createNormal({ sms }: NormalOptions): DispatchPattern {
-  return { name: "normal", sms, open: (exchange) => new NormalExchange(exchange, sms / 2) };
+  return { name: "normal", sms, hostWaits: true, open: (exchange) => new NormalExchange(exchange, sms / 2) };
 }
 
 /** What a kernel hands over in slices: when each one is ready. */
@@ -219,7 +219,7 @@ class NormalExchange implements ExchangeSteps {
     const { rank, unit } = exchange;
     const bytes = normalCombineBytes(exchange.shape);
     const sent: number[] = [];
-    let first: Instant | undefined;
+    let first: Completion | undefined;
     for (const [slice, mine] of own.entries()) {
       const arrived = yield* relay.receive<readonly TokenSet[]>({
         from: this.#neighbours,
@@ -245,7 +245,7 @@ class NormalExchange implements ExchangeSteps {
       const credit: Dependency[] =
         first === undefined || wait === 0
           ? []
-          : [{ at: after(first, wait as Duration), cause: { kind: "stream" } }];
+          : [{ at: after(first.at, wait as Duration), cause: { kind: "buffer", span: first.span } }];
       const forwarded = exchange.kernel({
         name: "combine.forward",
         cost: [exchangeKernel("copy", bytes * entries(sets), 0)],
@@ -254,7 +254,7 @@ class NormalExchange implements ExchangeSteps {
         sms: this.#half,
         resident: true,
       });
-      first ??= forwarded.at;
+      first ??= forwarded;
       sent.push(back.reduce((sum, message) => sum + message.bytes, 0));
       exchange.send<readonly TokenSet[]>({ after: forwarded, part: FIRST_FORWARD + slice, messages: back });
       this.#sumsOfNode(unit.nodeOf(rank)).push(...sumFor(rank));

@@ -29,24 +29,24 @@ export const fiveStage: Schedule = {
       // Slot 1.
       yield* first.sendDispatch(layer);
       first.shared(layer);
-      if (previous !== undefined) yield* second.receiveCombine(previous, first.leastUntilCombine(layer));
+      if (previous !== undefined) yield* second.receiveCombine(previous, first.least.untilCombine(layer));
       second.attention0(layer);
       // Slot 2.
-      yield* first.receiveDispatch(layer);
+      yield* first.receiveDispatch(layer, first.least.expertsAndCombine(layer));
       first.mlp(layer);
       // Slot 3.
-      yield* first.sendCombine();
+      yield* first.sendCombine(layer);
       second.attention1(layer);
       // Slot 4.
       yield* second.sendDispatch(layer);
       second.shared(layer);
-      yield* first.receiveCombine(layer, second.leastUntilCombine(layer));
+      yield* first.receiveCombine(layer, second.least.untilCombine(layer));
       if (next !== undefined) first.attention0(next);
       // Slot 5.
-      yield* second.receiveDispatch(layer);
+      yield* second.receiveDispatch(layer, second.least.expertsAndCombine(layer));
       second.mlp(layer);
       // Slot 6.
-      yield* second.sendCombine();
+      yield* second.sendCombine(layer);
       if (next !== undefined) first.attention1(next);
     }
     const last = layers.at(-1);

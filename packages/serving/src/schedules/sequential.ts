@@ -15,10 +15,10 @@ export const sequential: Schedule = {
       all!.attention0(layer);
       all!.attention1(layer);
       yield* all!.sendDispatch(layer);
-      yield* all!.receiveDispatch(layer);
+      yield* all!.receiveDispatch(layer, all!.least.expertsAndCombine(layer));
       all!.mlp(layer);
-      yield* all!.sendCombine();
-      yield* all!.receiveCombine(layer, hasNext ? all!.leastUntilDispatch() : []);
+      yield* all!.sendCombine(layer);
+      yield* all!.receiveCombine(layer, hasNext ? all!.least.untilDispatch() : []);
       all!.shared(layer);
     }
   },
