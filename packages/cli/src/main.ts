@@ -41,6 +41,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: "published figures beside ours: calibration, identity, prediction",
     load: () => import("./commands/validate.ts"),
   },
+  export: {
+    summary: "a run's recording in the formats of other tools",
+    load: () => import("./commands/export.ts"),
+  },
   bench: { summary: "measure the emulator's own speed", load: () => import("./commands/bench.ts") },
   schema: {
     summary: "print the JSON Schema of a scenario, for editors",
