@@ -1,6 +1,8 @@
 // What a run gives back: the summary that users and scripts rely on (windtunnel/summary@1), and what it reports
 // while it goes on.
 
+import type { TraceOptions } from "@windtunnel/trace";
+
 export interface StepSummary {
   readonly kind: "prefill" | "decode";
   /** From the first rank's start to the last rank's end, in microseconds. */
@@ -91,6 +93,10 @@ export interface RunOptions {
   readonly outputFolder: string;
   /** Writes every event of every host to the output folder, to compare two runs. */
   readonly eventLog?: boolean;
+  /** False: no trace.perfetto.json and no trace.otlp.jsonl, and nothing is sent to a trace receiver. Default: true. */
+  readonly exports?: boolean;
+  /** Which ranks and steps these two show; by default all, or a part that a warning names where all would be large. */
+  readonly traces?: TraceOptions;
   readonly onProgress?: (progress: RunProgress) => void;
   /** Ends the run: everything goes down and the promise rejects. */
   readonly signal?: AbortSignal;

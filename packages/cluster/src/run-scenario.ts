@@ -6,10 +6,14 @@ import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { defined, inputError, toMicroseconds, WorldError } from "@windtunnel/base";
 import {
+  checkSelectedRanks,
+  chooseSelection,
   exportOpenTelemetry,
   mergeRecordings,
   openRecording,
   overlapOfRun,
+  type Recording,
+  type TraceOptions,
   writePerfetto,
 } from "@windtunnel/trace";
 import { deadlockError } from "@windtunnel/virtual-time";
@@ -36,6 +40,7 @@ const LAUNCHES: Readonly<Record<Scenario["placement"]["kind"], Launch>> = {
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<Summary> {
   const run = prepareRun(scenario);
   const { outputFolder } = options;
+  checkSelectedRanks(options.traces?.ranks ?? "all", run.numbers.rankCount, "--trace-ranks");
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const report = progressReporter(run, options);
@@ -54,7 +59,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const waiting = hosts.flatMap(({ result }) => result.waiting);
     if (waiting.length > 0) throw deadlockError(waiting);
     report.stage("exporting");
-    return await writeRun(run, hosts, outputFolder);
+    return await writeRun(run, hosts, options);
   } catch (error) {
     keepParts = error instanceof WorldError && error.code === "disk";
     throw error;
@@ -78,7 +83,11 @@ function removeParts(run: PreparedRun, folder: string): void {
   for (let host = 0; host < run.hosts.hostCount; host++) rmSync(recordingFile(folder, host), { force: true });
 }
 
-async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder: string): Promise<Summary> {
+async function writeRun(
+  run: PreparedRun,
+  hosts: readonly LaunchedHost[],
+  { outputFolder: folder, exports = true, traces = {} }: RunOptions,
+): Promise<Summary> {
   const elapsed = startStopwatch();
   const parts = hosts.map(({ result }) => recordingFile(folder, result.host));
   const file = path.join(folder, "recording.bin");
@@ -87,15 +96,13 @@ async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder
   try {
     const overlap = overlapOfRun(recording);
     writeRunFile(folder, "overlap.json", `${JSON.stringify(overlap, undefined, 1)}\n`);
-    writePerfetto(recording, path.join(folder, "trace.perfetto.json"));
-    const otlpFile = path.join(folder, "trace.otlp.jsonl");
-    const exported = await exportOpenTelemetry(recording, { file: otlpFile, environment: process.env });
+    const warnings = exports ? await exportTraces(recording, folder, traces) : [];
     const served = defined(
       hosts.find(({ result }) => result.served !== undefined)?.result.served,
       "the scheduler's host",
     );
     const input = { run, hosts, served, overlap, traceDigest: merged.digest, exportSeconds: elapsed() };
-    const summary: Summary = { ...summarize(input), warnings: exported.warnings };
+    const summary: Summary = { ...summarize(input), warnings };
     const lines = summary.outputs.map((output) => `${JSON.stringify(output)}\n`);
     writeRunFile(folder, "tokens.jsonl", lines.join(""));
     writeRunFile(folder, "summary.json", `${JSON.stringify(summary, undefined, 2)}\n`);
@@ -103,6 +110,19 @@ async function writeRun(run: PreparedRun, hosts: readonly LaunchedHost[], folder
   } finally {
     recording.close();
   }
+}
+
+/** Returns what went wrong with it, and what was left out unasked. */
+async function exportTraces(
+  recording: Recording,
+  folder: string,
+  traces: TraceOptions,
+): Promise<readonly string[]> {
+  const { selection, notes } = chooseSelection(recording, traces);
+  writePerfetto(recording, path.join(folder, "trace.perfetto.json"), { selection });
+  const file = path.join(folder, "trace.otlp.jsonl");
+  const { warnings } = await exportOpenTelemetry(recording, { file, selection, environment: process.env });
+  return [...notes, ...warnings];
 }
 
 /** What can't be written before the run begins is the user's to mend; what can't be written later is the disk's. */

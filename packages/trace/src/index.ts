@@ -65,4 +65,25 @@ export {
   type OpenTelemetryOptions,
   type OpenTelemetryResult,
 } from "./otlp.ts";
-export { ATTRIBUTES, TRACE_SPAN_NAMES } from "./span-names.ts";
+export { exportKineto } from "./kineto-export.ts";
+export { type KinetoDevice, type KinetoKernel, type KinetoTrace, readKineto } from "./kineto-read.ts";
+export {
+  KINETO_COMMUNICATION,
+  type KinetoCommunicationTotal,
+  type KinetoDeviceOverlap,
+  type KinetoKernelTotal,
+  kinetoOverlap,
+  type KinetoOverlap,
+  type KinetoOverlapOptions,
+} from "./kineto-overlap.ts";
+export { ATTRIBUTES, type Stage, stageOf, TRACE_SPAN_NAMES } from "./span-names.ts";
+export {
+  checkSelectedRanks,
+  type ChosenSelection,
+  chooseSelection,
+  EVERYTHING,
+  type NumberSelection,
+  parseSelection,
+  type TraceOptions,
+  type TraceSelection,
+} from "./trace-selection.ts";

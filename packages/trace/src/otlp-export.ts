@@ -42,7 +42,7 @@ export async function exportThroughSdk(
   const tracer = tracerFor(recording.header, queue, ids);
   let spans = 0;
   try {
-    for (const description of describeSpans(recording)) {
+    for (const description of describeSpans(recording, options.selection)) {
       makeSpan(tracer, ids, description);
       spans += 1;
       if (queue.isFull) await deliver(queue.take(), file, sender);
@@ -68,6 +68,7 @@ function tracerFor(header: RecordingHeader, queue: SpanQueue, ids: GivenIds): Tr
       [ATTRIBUTES.seed]: header.seed,
       [ATTRIBUTES.timedModel]: header.timedModel,
       [ATTRIBUTES.gpu]: header.gpu,
+      [ATTRIBUTES.gpuSms]: header.sms,
     }),
     spanLimits: {
       attributeCountLimit: NO_LIMIT,

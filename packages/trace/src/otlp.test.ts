@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
-import protobuf from "protobufjs";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Environment, exportOpenTelemetry, type OpenTelemetryResult } from "./otlp.ts";
 import { destinationOf } from "./otlp-destination.ts";
@@ -64,6 +64,15 @@ function spansOf(request: OtlpRequest): OtlpSpan[] {
   return request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
 }
 
+function expectNothingDangling(spans: readonly OtlpSpan[]): void {
+  const known = new Set(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
+  expect(known.size).toBe(spans.length);
+  for (const { traceId, parentSpanId, links } of spans) {
+    if (parentSpanId !== undefined) expect(known).toContain(`${traceId} ${parentSpanId}`);
+    for (const link of links) expect(known).toContain(`${link.traceId} ${link.spanId}`);
+  }
+}
+
 const attribute = (span: OtlpSpan, key: string): OtlpAttribute["value"] | undefined =>
   span.attributes.find((candidate) => candidate.key === key)?.value;
 
@@ -71,8 +80,7 @@ describe("exported spans", () => {
   test("have a parent in their trace unless they are its only root, and links that lead somewhere", async () => {
     const { spans, result } = await exported({});
     expect(result).toEqual({ spans: spans.length, sent: 0, warnings: [] });
-    const known = new Set(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
-    expect(known.size).toBe(spans.length);
+    expectNothingDangling(spans);
     const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined);
     // A trace for each of 3 steps and 4 requests.
     expect(roots.map(({ name }) => name).toSorted()).toEqual([
@@ -80,10 +88,6 @@ describe("exported spans", () => {
       ...Array.from({ length: 3 }, () => "step"),
     ]);
     expect(new Set(roots.map(({ traceId }) => traceId)).size).toBe(7);
-    for (const { traceId, parentSpanId, links } of spans) {
-      if (parentSpanId !== undefined) expect(known).toContain(`${traceId} ${parentSpanId}`);
-      for (const link of links) expect(known).toContain(`${link.traceId} ${link.spanId}`);
-    }
     // Each request has a part in each step; the links lead both ways.
     const links = (name: string): number =>
       spans.filter((span) => span.name === name).reduce((sum, span) => sum + span.links.length, 0);
@@ -124,6 +128,7 @@ describe("exported spans", () => {
       "windtunnel.seed",
       "windtunnel.timed_model",
       "windtunnel.gpu",
+      "windtunnel.gpu.sms",
     ]);
     const transfer = spans.find(({ name }) => name === "dispatch.transfer")!;
     expect(attribute(transfer, "windtunnel.messages")?.intValue).toBe(3);
@@ -153,6 +158,27 @@ describe("exported spans", () => {
     expect(b.spans.some(({ spanId }) => ids.has(spanId))).toBe(false);
   });
 
+  test("of some ranks and steps alone are exported when those are selected", async () => {
+    const recording = openRecording(recordedRun(SMALL_RUN, { folder }).file);
+    const file = path.join(folder, "some.jsonl");
+    const selection = { ranks: new Set([1]), steps: new Set([2]) };
+    const { spans } = await exportOpenTelemetry(recording, { file, environment: {}, selection });
+    const nothing = { ranks: new Set<number>(), steps: new Set<number>() };
+    const none = await exportOpenTelemetry(recording, {
+      file: path.join(folder, "none.jsonl"),
+      environment: {},
+      selection: nothing,
+    });
+    recording.close();
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    const some = lines.flatMap((line) => spansOf(JSON.parse(line) as OtlpRequest));
+    expect(some.length).toBe(spans);
+    expectNothingDangling(some);
+    const roots = some.filter(({ parentSpanId }) => parentSpanId === undefined);
+    expect(roots.map(({ name }) => name).toSorted()).toEqual(["request", "step"]);
+    expect(none).toEqual({ spans: 0, sent: 0, warnings: [] });
+  });
+
   test("of a run that ended early still have all parents", async () => {
     // Without a scheduler's records there are only the ranks' parts of steps.
     const recording = openRecording(recordedRun(SMALL_RUN, { folder }).file);
@@ -172,12 +198,7 @@ describe("exported spans", () => {
     recording.close();
     const lines = readFileSync(file, "utf8").trimEnd().split("\n");
     const spans = lines.flatMap((line) => spansOf(JSON.parse(line) as OtlpRequest));
-    const known = new Set(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
-    expect(known.size).toBe(spans.length);
-    for (const { traceId, parentSpanId, links } of spans) {
-      if (parentSpanId !== undefined) expect(known).toContain(`${traceId} ${parentSpanId}`);
-      for (const link of links) expect(known).toContain(`${link.traceId} ${link.spanId}`);
-    }
+    expectNothingDangling(spans);
     expect(spans.filter(({ name }) => name === "step").length).toBe(3);
   });
 });
@@ -219,19 +240,29 @@ async function received(
   return { bodies, paths, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
+interface OfficialDefinitions {
+  readonly opentelemetry: {
+    readonly proto: {
+      readonly collector: {
+        readonly trace: {
+          readonly v1: {
+            readonly ExportTraceServiceRequest: {
+              decode(bytes: Uint8Array): unknown;
+              toObject(message: unknown, options: object): unknown;
+            };
+          };
+        };
+      };
+    };
+  };
+}
+
 describe("a receiver", () => {
-  const OTLP = protobuf
-    .parse(`
-    syntax = "proto3";
-    message Request { repeated ResourceSpans resource_spans = 1; }
-    message ResourceSpans { repeated ScopeSpans scope_spans = 2; }
-    message ScopeSpans { repeated Span spans = 2; }
-    message Link { bytes trace_id = 1; bytes span_id = 2; }
-    message Span {
-      bytes trace_id = 1; bytes span_id = 2; bytes parent_span_id = 4; string name = 5;
-      fixed64 start_time_unix_nano = 7; fixed64 end_time_unix_nano = 8; repeated Link links = 13;
-    }`)
-    .root.lookupType("Request");
+  // Generated by OpenTelemetry from its own opentelemetry-proto; see package.json.
+  const { opentelemetry } = createRequire(import.meta.url)(
+    "otlp-definitions/build/src/generated/root.js",
+  ) as OfficialDefinitions;
+  const OTLP = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest;
 
   test("gets every span, parent, link and time that the file has", async () => {
     const { bodies, paths, server, url } = await received(200);

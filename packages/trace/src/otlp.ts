@@ -2,6 +2,7 @@
 // for it. The SDK is loaded only when something is exported, so that hosts which only record don't pay for it.
 
 import type { Recording } from "./recording-reader.ts";
+import type { TraceSelection } from "./trace-selection.ts";
 
 /** The operating system's variables, or a test's. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,10 +15,12 @@ export interface OpenTelemetryOptions {
    * itself, which looks at the process's environment.
    */
   readonly environment: Environment;
+  /** Which ranks and steps; all when absent. */
+  readonly selection?: TraceSelection;
 }
 
 export interface OpenTelemetryResult {
-  /** Spans in the file: all there are. */
+  /** Spans in the file: all that are selected. */
   readonly spans: number;
   /** Spans that a receiver acknowledged. */
   readonly sent: number;
@@ -25,7 +28,7 @@ export interface OpenTelemetryResult {
   readonly warnings: readonly string[];
 }
 
-/** Exports every span. A full disk is a WorldError of code "disk"; a receiver that fails is a warning. */
+/** Exports every selected span. A full disk is a WorldError of code "disk"; a receiver that fails is a warning. */
 export async function exportOpenTelemetry(
   recording: Recording,
   options: OpenTelemetryOptions,

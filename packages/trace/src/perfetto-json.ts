@@ -1,5 +1,5 @@
 // The Chrome JSON trace format, which Perfetto reads: one event a line, streamed to the disk. It knows processes,
-// threads, slices and flows, and nothing of GPUs. Times are printed from integers, so no rounding can differ.
+// threads, slices, flows and counters, and nothing of GPUs. Times are printed from integers, so no rounding can differ.
 
 import { AppendedFile } from "./appended-file.ts";
 
@@ -69,6 +69,12 @@ export class PerfettoFile {
   flowFinish(track: Track, id: number, name: string, at: number, details: Arguments): void {
     const head = `"ph":"f","bp":"e","cat":"message","id":${id},${whereText(track)},"name":"${name}"`;
     this.#event(`${head},"ts":${microsecondsText(at)},"args":${JSON.stringify(details)}`);
+  }
+
+  /** Values of a process that hold from `at` on, each on a track of its own. */
+  counter(pid: number, name: string, at: number, values: Arguments): void {
+    const head = `"ph":"C","pid":${pid},"name":${JSON.stringify(name)}`;
+    this.#event(`${head},"ts":${microsecondsText(at)},"args":${JSON.stringify(values)}`);
   }
 
   finish(): void {

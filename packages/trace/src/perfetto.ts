@@ -1,9 +1,13 @@
 // A recording as a picture for ui.perfetto.dev: a process for each GPU with a thread for each stream and for the bytes
-// in flight to it, arrows from sends to what they put in flight, and the scheduler's steps and requests.
-// Memory: one step of one rank, and where a rank's send spans changed their stream.
+// in flight to it, arrows from sends to what they put in flight, counters of links, the scheduler's steps and requests.
+// From the top: the scheduler, then node by node its GPUs and its links, then what joins switches.
+// Memory: one step of one rank, where a rank's send spans changed their stream, and the bins of one fabric's counters.
 
 import { toMicroseconds } from "@windtunnel/base";
-import { Lanes, microsecondsText, PerfettoFile, type Track } from "./perfetto-json.ts";
+import { type Intervals, unionOf } from "./intervals.ts";
+import { binWidth, writeLinkCounters } from "./perfetto-counters.ts";
+import { type Arguments, Lanes, microsecondsText, PerfettoFile, type Track } from "./perfetto-json.ts";
+import { isWithin, type LinkGroup, linkGroups } from "./perfetto-links.ts";
 import {
   type Exchange,
   exchangeKey,
@@ -12,11 +16,9 @@ import {
   type RankStep,
   rankSteps,
 } from "./rank-steps.ts";
-import type { RecordedSpan } from "./record-layout.ts";
+import type { RecordedMessage, RecordedSpan } from "./record-layout.ts";
 import { type Cause, type StreamName, STREAMS } from "./records.ts";
 import {
-  type FabricProcess,
-  fabricsOf,
   type GpuProcess,
   gpusOf,
   linkNames,
@@ -24,59 +26,105 @@ import {
   type SchedulerProcess,
   schedulersOf,
 } from "./recording-reader.ts";
+import { EVERYTHING, isSelected, stepsOf, type TraceSelection } from "./trace-selection.ts";
 
 export interface PerfettoOptions {
-  /** Also a process for each fabric process, with a thread for each link and a slice for each message there. */
+  /** Also a thread for each link, with a slice for each message there. */
   readonly links?: boolean;
+  /** Which ranks and steps; all when absent. Arrows from ranks that are left out are left out too. */
+  readonly selection?: TraceSelection;
 }
 
 /** Writes `file`: the same bytes for the same recording. A full disk is a WorldError of code "disk". */
 export function writePerfetto(recording: Recording, file: string, options: PerfettoOptions = {}): void {
   const { header } = recording;
   const { name, seed, timedModel, gpu } = header;
-  const output = new PerfettoFile(file, { schema: header.schema, name, seed, timedModel, gpu });
+  const { selection = EVERYTHING } = options;
+  const steps = stepsOf(recording).filter(({ step }) => isSelected(selection.steps, step));
+  const windows = unionOf(steps.flatMap(({ start, end }) => [start, end]));
+  const layout = layOut(recording, linkGroups(recording, { ranks: selection.ranks, windows }));
+  const bin = binWidth(windows, layout.linkCount);
+  const counterBinUs = toMicroseconds(bin);
+  const output = new PerfettoFile(file, { schema: header.schema, name, seed, timedModel, gpu, counterBinUs });
   try {
-    const gpus = gpusOf(header);
     const picture: Picture = {
       recording,
       output,
-      sends: new SendStreams(recording),
+      selection,
+      sends: new SendStreams(recording, selection),
       nameOfLink: linkNames(header),
     };
-    // GPUs take the process numbers from 1 on; the others follow behind the highest rank.
-    let pid = Math.max(0, ...gpus.map((process) => process.rank)) + 2;
-    for (const [index, scheduler] of schedulersOf(header).entries()) {
-      writeScheduler(picture, scheduler, { pid, sortIndex: index - schedulersOf(header).length });
-      pid += 1;
+    for (const scheduler of schedulersOf(header)) {
+      writeScheduler(picture, scheduler, layout.placeOf(scheduler));
     }
     const messages = { count: 0 };
-    for (const process of gpus) writeGpu(picture, process, gpus, messages);
-    if (options.links === true) {
-      for (const fabric of fabricsOf(header)) {
-        if (recording.recordCount(fabric.id) === 0) continue;
-        writeFabric(picture, fabric, pid);
-        pid += 1;
-      }
+    for (const process of gpusOf(header)) {
+      if (!isSelected(selection.ranks, process.rank)) continue;
+      writeGpu(picture, process, layout.placeOf(process), messages);
     }
+    const groups = layout.groups.map((group) => ({ group, pid: layout.placeOf(group).pid }));
+    for (const { group, pid } of groups) output.process(pid, group.name, layout.placeOf(group).sortIndex);
+    if (options.links === true) writeLinks(picture, groups, windows);
+    writeLinkCounters({ recording, output, windows, bin, groups });
     output.finish();
   } finally {
     output.close();
   }
 }
 
+interface PicturePlace {
+  readonly pid: number;
+  readonly sortIndex: number;
+}
+
+interface Layout {
+  readonly groups: readonly LinkGroup[];
+  readonly linkCount: number;
+  readonly placeOf: (process: GpuProcess | SchedulerProcess | LinkGroup) => PicturePlace;
+}
+
+/** GPUs take the process numbers from 1 on by rank; the others follow behind the highest rank. */
+function layOut({ header }: Recording, groups: readonly LinkGroup[]): Layout {
+  const gpus = gpusOf(header);
+  const nodes = [...new Set(gpus.map(({ node }) => node))].sort((a, b) => a - b);
+  const ofNode = (node: number): (GpuProcess | LinkGroup)[] => [
+    ...gpus.filter((gpu) => gpu.node === node),
+    ...groups.filter((group) => group.node === node),
+  ];
+  const fromTheTop = [
+    ...schedulersOf(header),
+    ...nodes.flatMap(ofNode),
+    ...groups.filter(({ node }) => node === undefined || !nodes.includes(node)),
+  ];
+  let pid = Math.max(0, ...gpus.map(({ rank }) => rank)) + 2;
+  // Keyed by name and kind, since readers of a header make new objects each time.
+  const places = new Map<string, PicturePlace>();
+  const keyOf = (process: GpuProcess | SchedulerProcess | LinkGroup): string =>
+    "kind" in process ? `process ${process.id}` : `links ${process.name}`;
+  for (const [sortIndex, process] of fromTheTop.entries()) {
+    const isGpu = "kind" in process && process.kind === "gpu";
+    places.set(keyOf(process), { pid: isGpu ? pidOfRank(process.rank) : pid, sortIndex });
+    if (!isGpu) pid += 1;
+  }
+  const linkCount = groups.reduce((sum, { links }) => sum + links.length, 0);
+  return { groups, linkCount, placeOf: (process) => places.get(keyOf(process))! };
+}
+
 interface Picture {
   readonly recording: Recording;
   readonly output: PerfettoFile;
+  readonly selection: TraceSelection;
   readonly sends: SendStreams;
   readonly nameOfLink: (process: number, link: number) => string;
 }
 
-/** On which stream a rank's send spans ran, kept as the sequences where that changed. */
+/** On which stream a selected rank's send spans ran, kept as the sequences where that changed. */
 class SendStreams {
   readonly #changes = new Map<number, { readonly sequences: number[]; readonly streams: StreamName[] }>();
 
-  constructor(recording: Recording) {
+  constructor(recording: Recording, { ranks }: TraceSelection) {
     for (const gpu of gpusOf(recording.header)) {
+      if (!isSelected(ranks, gpu.rank)) continue;
       const changes: { sequences: number[]; streams: StreamName[] } = { sequences: [], streams: [] };
       for (const record of recording.records(gpu.id)) {
         if (record.type !== "span" || !record.name.endsWith(".send")) continue;
@@ -88,7 +136,7 @@ class SendStreams {
     }
   }
 
-  /** The stream of the send span `sequence` of `rank`; undefined where that rank recorded no such span. */
+  /** The stream of the send span `sequence` of `rank`; undefined where that rank recorded no such span, or is not shown. */
   streamOf(rank: number, sequence: number): StreamName | undefined {
     const changes = this.#changes.get(rank);
     if (changes === undefined) return undefined;
@@ -109,30 +157,32 @@ const tidOfStream = (stream: StreamName): number => STREAMS.indexOf(stream) + 1;
 const FIRST_FLIGHT_TID = STREAMS.length + 1;
 
 function writeGpu(
-  picture: Picture,
+  { recording, output, selection, ...picture }: Picture,
   gpu: GpuProcess,
-  gpus: readonly GpuProcess[],
+  { pid, sortIndex }: PicturePlace,
   messages: { count: number },
 ): void {
-  const pid = pidOfRank(gpu.rank);
-  const onNode = gpus.filter((other) => other.node === gpu.node && other.rank < gpu.rank).length;
-  picture.output.process(pid, `node ${gpu.node} · GPU ${onNode}`, gpu.rank);
-  for (const stream of STREAMS) picture.output.thread({ pid, tid: tidOfStream(stream) }, stream);
-  const flights = new FlightTracks(picture.output, pid);
-  for (const rankStep of rankSteps(picture.recording, gpu.id)) {
-    for (const span of rankStep.spans) writeSpan(picture.output, pid, span);
-    writeFlights(picture, gpu.rank, rankStep, flights, messages);
+  const onNode = gpusOf(recording.header).filter(({ node, rank }) => node === gpu.node && rank < gpu.rank);
+  output.process(pid, `node ${gpu.node} · GPU ${onNode.length}`, sortIndex);
+  const tracks = new GpuTracks(output, pid);
+  for (const rankStep of rankSteps(recording, gpu.id)) {
+    if (!isSelected(selection.steps, rankStep.step)) continue;
+    for (const span of rankStep.spans) writeSpan(output, tracks, span);
+    writeFlights({ recording, output, selection, ...picture }, gpu.rank, rankStep, tracks, messages);
   }
 }
 
-function writeSpan(output: PerfettoFile, pid: number, span: RecordedSpan): void {
-  output.slice({ pid, tid: tidOfStream(span.stream) }, span.name, span.start, span.end, {
-    step: span.step,
-    layer: span.layer,
-    microBatch: span.microBatch,
-    sms: span.sms,
-    cause: causeText(span.cause),
-    sequence: span.sequence,
+function writeSpan(output: PerfettoFile, tracks: GpuTracks, span: RecordedSpan): void {
+  const { step, layer, microBatch, sms, rows, held, cause, sequence } = span;
+  output.slice(tracks.ofStream(span.stream), span.name, span.start, span.end, {
+    step,
+    layer,
+    microBatch,
+    sms,
+    ...(rows > 0 ? { rows } : {}),
+    ...(held > 0 ? { heldUs: toMicroseconds(held) } : {}),
+    cause: causeText(cause),
+    sequence,
   });
 }
 
@@ -140,6 +190,7 @@ function writeSpan(output: PerfettoFile, pid: number, span: RecordedSpan): void 
 export function causeText(cause: Cause): string {
   if (cause.kind === "message") return `message from rank ${cause.rank}`;
   if (cause.kind === "event") return `event after span ${cause.span}`;
+  if (cause.kind === "buffer") return `buffer free after span ${cause.span}`;
   return cause.kind;
 }
 
@@ -148,7 +199,7 @@ function writeFlights(
   picture: Picture,
   rank: number,
   rankStep: RankStep,
-  flights: FlightTracks,
+  tracks: GpuTracks,
   messages: { count: number },
 ): void {
   const exchanges = messagesByExchange(rankStep.messages)
@@ -156,7 +207,7 @@ function writeFlights(
     .sort((a, b) => a.start - b.start || exchangeKey(a.last) - exchangeKey(b.last));
   for (const exchange of exchanges) {
     const { last, start, end } = exchange;
-    const track = flights.trackOf(last, start, end);
+    const track = tracks.ofFlight(last, start, end);
     picture.output.slice(track, last.phase, start, end, {
       step: last.step,
       layer: last.layer,
@@ -165,7 +216,7 @@ function writeFlights(
       bytes: exchange.bytes,
       queuedMaxUs: toMicroseconds(exchange.queuedMax),
       lastFrom: last.source,
-      lastLink: picture.nameOfLink(last.limitingProcess, last.limitingLink),
+      ...wayOf(picture, last),
     });
     for (const message of exchange.messages) {
       const stream = picture.sends.streamOf(message.source, message.sendSpan);
@@ -184,18 +235,35 @@ function writeFlights(
         target: rank,
         bytes: message.bytes,
         arrivedUs: Number(microsecondsText(message.arrivedAt)),
-        queuedUs: toMicroseconds(message.queued),
-        transferUs: toMicroseconds(message.transfer),
-        link: picture.nameOfLink(message.limitingProcess, message.limitingLink),
+        ...wayOf(picture, message),
       });
     }
   }
 }
 
-/** Threads for bytes in flight: one for each micro-batch and phase, and more where exchanges of such a pair overlap. */
-class FlightTracks {
+/** Where a message's time went; what was not there is left out. */
+function wayOf({ nameOfLink }: Picture, message: RecordedMessage): Arguments {
+  const { queued, portQueued, relayed, transfer } = message;
+  const slowestLink = nameOfLink(message.slowestProcess, message.slowestLink);
+  const limitingLink = nameOfLink(message.limitingProcess, message.limitingLink);
+  return {
+    queuedUs: toMicroseconds(queued),
+    ...(portQueued > 0 ? { portQueuedUs: toMicroseconds(portQueued) } : {}),
+    ...(relayed > 0 ? { relayedUs: toMicroseconds(relayed) } : {}),
+    transferUs: toMicroseconds(transfer),
+    slowestLink,
+    ...(limitingLink === slowestLink ? {} : { limitingLink }),
+  };
+}
+
+/**
+ * Threads of a GPU, named when something first lies on them: its streams; behind them its bytes in flight, a thread for
+ * each micro-batch and phase, and more where exchanges of such a pair overlap.
+ */
+class GpuTracks {
   readonly #output: PerfettoFile;
   readonly #pid: number;
+  readonly #streams = new Set<StreamName>();
   readonly #lanes = new Map<string, Lanes>();
   readonly #tids = new Map<string, number>();
 
@@ -204,7 +272,14 @@ class FlightTracks {
     this.#pid = pid;
   }
 
-  trackOf({ phase, microBatch }: Exchange, start: number, end: number): Track {
+  ofStream(stream: StreamName): Track {
+    const track = { pid: this.#pid, tid: tidOfStream(stream) };
+    if (!this.#streams.has(stream)) this.#output.thread(track, stream);
+    this.#streams.add(stream);
+    return track;
+  }
+
+  ofFlight({ phase, microBatch }: Exchange, start: number, end: number): Track {
     const title = `in flight: ${phase}, micro-batch ${microBatch}`;
     const lanes = this.#lanes.get(title) ?? new Lanes();
     this.#lanes.set(title, lanes);
@@ -222,13 +297,15 @@ class FlightTracks {
 
 /** Steps on threads; requests as slices that may overlap, each with its queueing and, apart, its steps. */
 function writeScheduler(
-  { recording, output }: Picture,
+  { recording, output, selection }: Picture,
   scheduler: SchedulerProcess,
-  { pid, sortIndex }: { readonly pid: number; readonly sortIndex: number },
+  { pid, sortIndex }: PicturePlace,
 ): void {
   output.process(pid, scheduler.name, sortIndex);
   const lanes = new Lanes();
   for (const record of recording.records(scheduler.id)) {
+    if ("step" in record && !isSelected(selection.steps, record.step)) continue;
+    if ("rank" in record && !isSelected(selection.ranks, record.rank)) continue;
     if (record.type === "step") {
       const known = lanes.count;
       const tid = lanes.place(record.start, record.end) + 1;
@@ -256,23 +333,33 @@ function writeScheduler(
   }
 }
 
-/** A thread for each link, with a slice for the time that a message's bytes take there. */
-function writeFabric({ recording, output }: Picture, fabric: FabricProcess, pid: number): void {
-  output.process(pid, fabric.name, pid);
-  const lanesByLink = new Map<number, Lanes>();
-  const linkCount = fabric.links.length;
-  for (const record of recording.records(fabric.id)) {
-    if (record.type !== "hop") continue;
-    const lanes = lanesByLink.get(record.link) ?? new Lanes();
-    lanesByLink.set(record.link, lanes);
-    const known = lanes.count;
-    const lane = lanes.place(record.startAt, record.endAt);
-    // Second lanes of a link, should its messages ever overlap, lie behind all first ones.
-    const tid = lane * linkCount + record.link + 1;
-    if (lanes.count > known) output.thread({ pid, tid }, fabric.links[record.link] ?? `link ${record.link}`);
-    output.slice({ pid, tid }, `${record.source} to ${record.target}`, record.startAt, record.endAt, {
-      exchange: record.exchange,
-      queuedUs: toMicroseconds(record.startAt - record.headAt),
-    });
+/** A thread for each link, with a slice for the time that a message's bytes take there; fabric by fabric. */
+function writeLinks(
+  { recording, output }: Picture,
+  groups: readonly { readonly group: LinkGroup; readonly pid: number }[],
+  windows: Intervals,
+): void {
+  const threads = groups.flatMap(({ group: { links }, pid }) =>
+    links.map((link, index) => ({ ...link, pid, index, behind: links.length, lanes: new Lanes() })),
+  );
+  for (const fabric of new Set(threads.map((thread) => thread.fabric))) {
+    const byLink = new Map(
+      threads.filter((thread) => thread.fabric === fabric).map((thread) => [thread.link, thread]),
+    );
+    for (const record of recording.records(fabric)) {
+      if (record.type !== "hop" || !isWithin(record, windows)) continue;
+      const thread = byLink.get(record.link);
+      if (thread === undefined) continue;
+      const { pid, index, behind, lanes, name } = thread;
+      const known = lanes.count;
+      const lane = lanes.place(record.startAt, record.endAt);
+      // Second lanes of a link, should its messages ever overlap, lie behind all first ones.
+      const tid = lane * behind + index + 1;
+      if (lanes.count > known) output.thread({ pid, tid }, name);
+      output.slice({ pid, tid }, `${record.source} to ${record.target}`, record.startAt, record.endAt, {
+        exchange: record.exchange,
+        queuedUs: toMicroseconds(record.startAt - record.headAt),
+      });
+    }
   }
 }

@@ -1,6 +1,7 @@
 // OpenTelemetry spans as plain descriptions, before any SDK: which traces a recording becomes. One trace for each
 // step: step, ranks, layers, operations and transfers. One for each request: queue, prefill, decode steps. A request's
-// step and the step link to each other. Memory: one step of one rank, a few numbers for each step, open requests.
+// step and the step link to each other. What is selected is complete: every parent and every link's target is there.
+// Memory: one step of one rank, a few numbers for each step, open requests.
 
 import { invariant, toMicroseconds } from "@windtunnel/base";
 import {
@@ -12,10 +13,11 @@ import {
   rankSteps,
 } from "./rank-steps.ts";
 import type { RecordedMessage, RecordedRequest, RecordedRequestStep, RecordedSpan } from "./record-layout.ts";
-import type { StepRecord } from "./records.ts";
+import { phaseOf, type StepRecord } from "./records.ts";
 import { type GpuProcess, gpusOf, linkNames, type Recording, schedulersOf } from "./recording-reader.ts";
 import { SpanIds } from "./span-ids.ts";
-import { ATTRIBUTES as A, TRACE_SPAN_NAMES as NAMES } from "./span-names.ts";
+import { ATTRIBUTES as A, stageOf, TRACE_SPAN_NAMES as NAMES } from "./span-names.ts";
+import { EVERYTHING, isSelected, type TraceSelection } from "./trace-selection.ts";
 
 export interface SpanLink {
   readonly trace: string;
@@ -35,20 +37,25 @@ export interface SpanDescription {
   readonly links: readonly SpanLink[];
 }
 
-/** All spans of a recording. A parent may come after its children. */
-export function* describeSpans(recording: Recording): Generator<SpanDescription, void, undefined> {
+/** The spans of a recording whose rank and step, where they have them, are selected. A parent may come after its children. */
+export function* describeSpans(
+  recording: Recording,
+  selection: TraceSelection = EVERYTHING,
+): Generator<SpanDescription, void, undefined> {
   const ids = new SpanIds(recording.header.seed);
   const steps = new StepRoots(ids);
   const nameOfLink = linkNames(recording.header);
   for (const gpu of gpusOf(recording.header)) {
+    if (!isSelected(selection.ranks, gpu.rank)) continue;
     for (const rankStep of rankSteps(recording, gpu.id)) {
+      if (!isSelected(selection.steps, rankStep.step)) continue;
       const spans = describeRankStep({ ids, gpu, rankStep, nameOfLink });
       steps.cover(rankStep.step, spans.rank, rankStep.record);
       yield* spans.all;
     }
   }
   for (const scheduler of schedulersOf(recording.header)) {
-    yield* describeScheduler(recording, scheduler.id, ids, steps);
+    yield* describeScheduler({ recording, process: scheduler.id, ids, selection }, steps);
   }
   yield* steps.remaining();
 }
@@ -98,7 +105,7 @@ function describeRankStep(context: RankStepContext): { rank: SpanDescription; al
     const transfer = transferOf(messages, context);
     add(messages[0]!.layer, { trace, parent: parentOf(messages[0]!.layer), links: [], ...transfer });
   }
-  const moeLayers = moeLayersOf(rankStep.spans);
+  const moeLayers = layersWithExperts(rankStep);
   for (const [layer, { start, end }] of layers) {
     const name = moeLayers.has(layer) ? NAMES.moeLayer : NAMES.denseLayer;
     const attributes = { ...rankAttributes, [A.step]: rankStep.step, [A.layer]: layer };
@@ -116,6 +123,14 @@ function describeRankStep(context: RankStepContext): { rank: SpanDescription; al
   };
   all.push(rank);
   return { rank, all };
+}
+
+/** Also where a rank has no tokens of its own, and so no gate: others' rows come to its experts. */
+function layersWithExperts({ spans, messages }: RankStep): ReadonlySet<number> {
+  const layers = new Set(moeLayersOf(spans));
+  for (const { layer, name } of spans) if (phaseOf(name) !== undefined) layers.add(layer);
+  for (const { layer } of messages) layers.add(layer);
+  return layers;
 }
 
 class Bounds {
@@ -138,8 +153,13 @@ function operationAttributes(span: RecordedSpan): Record<string, string | number
     [A.cause]: span.cause.kind,
     [A.sequence]: span.sequence,
   };
-  if (span.cause.kind === "message") attributes[A.causeRank] = span.cause.rank;
-  if (span.cause.kind === "event") attributes[A.causeSpan] = span.cause.span;
+  const { cause, rows, held } = span;
+  const stage = stageOf(span.name);
+  if (stage !== undefined) attributes[A.stage] = stage;
+  if (rows > 0) attributes[A.rows] = rows;
+  if (held > 0) attributes[A.heldUs] = toMicroseconds(held);
+  if (cause.kind === "message") attributes[A.causeRank] = cause.rank;
+  if (cause.kind === "event" || cause.kind === "buffer") attributes[A.causeSpan] = cause.span;
   return attributes;
 }
 
@@ -159,12 +179,16 @@ function transferOf(
       [A.step]: last.step,
       [A.layer]: last.layer,
       [A.microBatch]: last.microBatch,
+      [A.stage]: last.phase,
       [A.messages]: messages.length,
       [A.bytes]: bytes,
       [A.queuedMaxUs]: toMicroseconds(queuedMax),
-      [A.lastQueuedUs]: toMicroseconds(last.queued),
-      [A.lastTransferUs]: toMicroseconds(last.transfer),
       [A.lastSource]: last.source,
+      [A.lastQueuedUs]: toMicroseconds(last.queued),
+      [A.lastPortQueuedUs]: toMicroseconds(last.portQueued),
+      [A.lastRelayedUs]: toMicroseconds(last.relayed),
+      [A.lastTransferUs]: toMicroseconds(last.transfer),
+      [A.slowestLink]: nameOfLink(last.slowestProcess, last.slowestLink),
       [A.limitingLink]: nameOfLink(last.limitingProcess, last.limitingLink),
     },
   };
@@ -175,16 +199,23 @@ function stepAttributes(record: StepRecord | undefined): Record<string, string |
   return { [A.stepKind]: record.kind, [A.requests]: record.requests, [A.tokens]: record.tokens };
 }
 
-/** A scheduler's steps and requests. */
+interface SchedulerContext {
+  readonly recording: Recording;
+  readonly process: number;
+  readonly ids: SpanIds;
+  readonly selection: TraceSelection;
+}
+
+/** A scheduler's steps, and its requests with their parts in them. */
 function* describeScheduler(
-  recording: Recording,
-  process: number,
-  ids: SpanIds,
+  { recording, process, ids, selection }: SchedulerContext,
   steps: StepRoots,
 ): Generator<SpanDescription, void, undefined> {
   const unfinished = new Map<number, Bounds>();
   const finished = new Set<number>();
   for (const record of recording.records(process)) {
+    if ("step" in record && !isSelected(selection.steps, record.step)) continue;
+    if ("rank" in record && !isSelected(selection.ranks, record.rank)) continue;
     if (record.type === "step") {
       yield* steps.begin(record);
     } else if (record.type === "requestStep") {

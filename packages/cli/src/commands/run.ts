@@ -3,6 +3,7 @@
 import path from "node:path";
 import type { Command } from "commander";
 import type { RunOptions, Scenario, Summary } from "@windtunnel/cluster";
+import type { TraceOptions } from "@windtunnel/trace";
 import { interruptible } from "../interruption.ts";
 import type { Screen } from "../screen.ts";
 import { collect, examples } from "../subcommand.ts";
@@ -13,7 +14,16 @@ interface Options {
   readonly out?: string;
   readonly json?: true;
   readonly allowOversubscription?: true;
+  readonly traceRanks?: string;
+  readonly traceSteps?: string;
 }
+
+const TRACES = `
+trace.perfetto.json and trace.otlp.jsonl show all ranks and steps. Where that
+would be more than some 100 MB, they show the ranks of the first two nodes, and
+the first and the last step of each kind; --trace-ranks and --trace-steps choose
+others. The recording, its digest and the overlap are always of the whole run.
+`;
 
 export function configure(command: Command, screen: Screen): void {
   command
@@ -28,18 +38,23 @@ export function configure(command: Command, screen: Screen): void {
     .option("--out <folder>", "where the run is written (default: runs/<name of the scenario>)")
     .option("--json", "print summary.json and nothing else")
     .option("--allow-oversubscription", "run also what does not fit the emulated GPUs' memory")
+    .option("--trace-ranks <ranks>", "ranks that the traces show: all, or as in 0-7,16")
+    .option("--trace-steps <steps>", "steps that the traces show, the first one is 0: all, or as in 2,3")
+    .addHelpText("after", TRACES)
     .addHelpText(
       "after",
       examples(
         "windtunnel run packages/cli/examples/slow-parts.yaml --placement threads:2",
         "windtunnel run my.yaml --set cluster.nodes=4 --out runs/four-nodes",
+        "windtunnel run my.yaml --trace-ranks 0-7 --trace-steps 2,3",
       ),
     )
     .action(async (file: string, options: Options) => {
       const { loadScenario } = await import("@windtunnel/cluster");
       const scenario = loadScenario(file, settingsOf(options));
       const folder = options.out ?? path.join("runs", scenario.name);
-      const summary = await runWithProgress(scenario, folder, screen);
+      const traces = await tracesOf(options);
+      const summary = await runWithProgress(scenario, folder, screen, { traces });
       if (options.json) {
         screen.print(JSON.stringify(summary, undefined, 2));
         return;
@@ -50,7 +65,12 @@ export function configure(command: Command, screen: Screen): void {
 }
 
 /** Runs a scenario into `folder`, with a progress bar, until it is done or a signal ends it. */
-export async function runWithProgress(scenario: Scenario, folder: string, screen: Screen): Promise<Summary> {
+export async function runWithProgress(
+  scenario: Scenario,
+  folder: string,
+  screen: Screen,
+  given: Pick<RunOptions, "traces"> = {},
+): Promise<Summary> {
   const { runScenario } = await import("@windtunnel/cluster");
   const { prepareOutputFolder } = await import("../output-folder.ts");
   const { createProgressDisplay } = await import("../report/progress.ts");
@@ -60,6 +80,7 @@ export async function runWithProgress(scenario: Scenario, folder: string, screen
     return await interruptible(screen, (signal) => {
       signal.addEventListener("abort", () => display.stop());
       const options: RunOptions = {
+        ...given,
         outputFolder,
         signal,
         onProgress: (progress) => display.update(progress),
@@ -77,4 +98,12 @@ function settingsOf({ set = [], placement, allowOversubscription }: Options): st
     ...(placement === undefined ? [] : [`placement=${JSON.stringify(placement)}`]),
     ...(allowOversubscription ? ["allowOversubscription=true"] : []),
   ];
+}
+
+async function tracesOf({ traceRanks, traceSteps }: Options): Promise<TraceOptions> {
+  const { parseSelection } = await import("@windtunnel/trace");
+  return {
+    ...(traceRanks === undefined ? {} : { ranks: parseSelection(traceRanks, "--trace-ranks") }),
+    ...(traceSteps === undefined ? {} : { steps: parseSelection(traceSteps, "--trace-steps") }),
+  };
 }
