@@ -1,47 +1,16 @@
 // Schedules as published: the order of operations on each stream of a recorded run, beside its table in the literature
 // (mechanics §4.1, §4.2, §4.4). Tables are written here as they stand there.
 
-import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { gpusOf, openRecording, rankSteps, type RecordedSpan, type SpanName } from "@windtunnel/trace";
 import { describe, expect, test } from "vitest";
 import { temporaryFolder } from "./support/folders.ts";
 import { runInto } from "./support/runs.ts";
+import { writeTimedModel } from "./support/timed-models.ts";
 
 const LAYERS = 6;
 /** A layer with steady layers on either side. */
 const STEADY = 3;
-
-const TIMED = {
-  architectures: ["DeepseekV3ForCausalLM"],
-  model_type: "deepseek_v3",
-  vocab_size: 1024,
-  hidden_size: 7168,
-  intermediate_size: 18432,
-  moe_intermediate_size: 2048,
-  num_hidden_layers: LAYERS,
-  num_attention_heads: 128,
-  num_key_value_heads: 128,
-  n_routed_experts: 64,
-  n_shared_experts: 1,
-  num_experts_per_tok: 8,
-  first_k_dense_replace: 0,
-  n_group: 8,
-  topk_group: 4,
-  topk_method: "noaux_tc",
-  scoring_func: "sigmoid",
-  norm_topk_prob: true,
-  routed_scaling_factor: 2.5,
-  q_lora_rank: 1536,
-  kv_lora_rank: 512,
-  qk_nope_head_dim: 128,
-  qk_rope_head_dim: 64,
-  v_head_dim: 128,
-  hidden_act: "silu",
-  rms_norm_eps: 1e-6,
-  max_position_embeddings: 163840,
-  rope_theta: 10000,
-};
 
 /** Kernels by the names that the tables use; `host.wait` is no kernel. */
 const OPERATIONS: Partial<Record<SpanName, string>> = {
@@ -103,14 +72,13 @@ async function spansOf(
   workload: Record<string, unknown>,
 ): Promise<RecordedSpan[]> {
   const folder = temporaryFolder();
-  writeFileSync(path.join(folder, "timed.json"), JSON.stringify(TIMED));
   const { folder: output } = await runInto(
     folder,
     "run",
     {
       model: { preset: "v3-small" },
       math: "skip",
-      timing: { model: "./timed.json" },
+      timing: { model: writeTimedModel(folder, LAYERS) },
       cluster: { nodes: 2, gpusPerNode: 2 },
       run: { precision: { dispatch: "fp8", combine: "bf16" }, ...run },
       workload: { drawn: workload },

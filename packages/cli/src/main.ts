@@ -41,6 +41,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: "published figures beside ours: calibration, identity, prediction",
     load: () => import("./commands/validate.ts"),
   },
+  analyze: {
+    summary: "where a run's time went, what is wrong with it, and what if",
+    load: () => import("./commands/analyze.ts"),
+  },
   export: {
     summary: "a run's recording in the formats of other tools",
     load: () => import("./commands/export.ts"),

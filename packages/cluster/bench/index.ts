@@ -1,5 +1,6 @@
 export { type BenchRow } from "./bench-row.ts";
 export { benchEvents } from "./events.ts";
-export { benchMoe } from "./moe.ts";
 export { type MoeBenchOptions } from "./moe-plan.ts";
+export { benchMoe } from "./moe.ts";
+export { benchRecording } from "./recording.ts";
 export { benchTransports } from "./transports.ts";

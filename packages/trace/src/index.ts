@@ -65,6 +65,20 @@ export {
   type OpenTelemetryOptions,
   type OpenTelemetryResult,
 } from "./otlp.ts";
+export { type AttributionOptions, attributeStep, type WireOf, wiresOf } from "./attribution.ts";
+export { type CauseSegment, type CauseSums, noTime, STEP_CAUSES, type StepCause, totalOf } from "./causes.ts";
+export { type CriticalPath, criticalPath, type PathPiece } from "./critical-path.ts";
+export {
+  type AnalysisOptions,
+  analyzeRun,
+  type CauseTimes,
+  type PathPieceAnalysis,
+  type RunAnalysis,
+  type StepAnalysis,
+} from "./run-analysis.ts";
+export { type RankGraph, type StepGraph, stepGraphs } from "./step-graph.ts";
+export type { Suspect } from "./suspects.ts";
+export type { WaitFinding } from "./wait-matrix.ts";
 export { exportKineto } from "./kineto-export.ts";
 export { type KinetoDevice, type KinetoKernel, type KinetoTrace, readKineto } from "./kineto-read.ts";
 export {

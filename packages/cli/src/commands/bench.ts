@@ -11,7 +11,7 @@ import { renderSection, renderTable, type TableContent } from "../report/table.t
 import type { Colours, Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
-const NAMES = ["matmul", "transport", "events", "moe"] as const;
+const NAMES = ["matmul", "transport", "events", "moe", "recording"] as const;
 type BenchName = (typeof NAMES)[number];
 
 interface Options {
@@ -69,13 +69,16 @@ async function measure(name: BenchName, options: Options, colours: Colours): Pro
     const rows = benchMatmul();
     return { rows, text: renderMatmul(rows, colours) };
   }
-  const { benchEvents, benchMoe, benchTransports } = await import("@windtunnel/cluster/bench");
+  const { benchEvents, benchMoe, benchRecording, benchTransports } =
+    await import("@windtunnel/cluster/bench");
   const rows: readonly BenchRow[] =
     name === "moe"
       ? await benchMoe(await moeOptions(options))
       : name === "events"
         ? benchEvents()
-        : await benchTransports();
+        : name === "recording"
+          ? await benchRecording()
+          : await benchTransports();
   return { rows, text: renderBenchRows(rows, colours) };
 }
 

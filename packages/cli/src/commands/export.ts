@@ -1,9 +1,9 @@
 // `windtunnel export`: a run's recording in the formats of other tools.
 
-import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { inputError, WorldError } from "@windtunnel/base";
 import type { Command } from "commander";
+import { recordingOf } from "../run-files.ts";
 import type { Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
@@ -12,11 +12,9 @@ interface Options {
   readonly json?: true;
 }
 
-const RECORDING = "recording.bin";
-
 export function configure(command: Command, screen: Screen): void {
   command
-    .argument("<run>", `the folder of a run, or a recording (${RECORDING}) itself`)
+    .argument("<run>", "the folder of a run, or its recording.bin")
     .requiredOption("--kineto <folder>", "write a PyTorch-profiler trace for each rank there")
     .option("--json", "print the list of files and nothing else")
     .addHelpText("after", examples("windtunnel export runs/start-five-stage --kineto runs/kineto"))
@@ -30,22 +28,6 @@ export function configure(command: Command, screen: Screen): void {
         recording.close();
       }
     });
-}
-
-function recordingOf(run: string): string {
-  const allowed = `the folder of a finished run, or its ${RECORDING}`;
-  if (!existsSync(run)) {
-    const found = "there is no such file or folder";
-    throw inputError(`${run}: ${found}; allowed: ${allowed}`, { file: run, found, allowed });
-  }
-  if (!statSync(run).isDirectory()) return run;
-  const file = path.join(run, RECORDING);
-  if (existsSync(file)) return file;
-  throw inputError(`${run}: the folder holds no ${RECORDING}; allowed: ${allowed}`, {
-    file: run,
-    found: `no ${RECORDING}`,
-    allowed,
-  });
 }
 
 async function preparedFolder(folder: string): Promise<string> {

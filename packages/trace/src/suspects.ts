@@ -1,0 +1,260 @@
+// What is probably wrong, by name: evidence gathered from a recording alone, without the scenario. Each kind of suspect has a
+// test of its own against what is usual in the same run, and a cost: the time that it adds to its own part of the run. The
+// one that costs most comes first.
+// Memory: numbers for each rank and each link.
+
+import { toMicroseconds } from "@windtunnel/base";
+import type { RankStep } from "./rank-steps.ts";
+import { exchangeKey } from "./rank-steps.ts";
+import type { RecordedMessage } from "./record-layout.ts";
+import type { WireOf } from "./attribution.ts";
+import type { RankGraph, StepGraph } from "./step-graph.ts";
+import { serializedWaits } from "./serialized-waits.ts";
+import { medianOf } from "./wait-matrix.ts";
+
+export type Suspect = {
+  /** Microseconds that it adds to its part of the run; an upper bound of what mending it gains. */
+  readonly costUs: number;
+  /** How far it is from what is usual in the run: a factor. */
+  readonly factor: number;
+} & (
+  | { readonly kind: "slow-gpu"; readonly rank: number }
+  | { readonly kind: "loaded-experts"; readonly rank: number }
+  | { readonly kind: "slow-link"; readonly link: string }
+  | { readonly kind: "colliding-routes"; readonly link: string }
+  | {
+      readonly kind: "serialized-micro-batches";
+      readonly phase: "dispatch" | "combine";
+      readonly microBatch: number;
+    }
+);
+
+/** Below these factors a difference is noise, or the unevenness of an honest gate. */
+const SLOW_GPU = 1.06;
+const LOADED = 1.15;
+const SLOW_LINK = 1.1;
+const COLLIDING = 2.5;
+/** Groups of fewer ranks with the same rows say nothing of what is usual. */
+const LEAST_GROUP = 3;
+
+interface LinkEvidence {
+  bytes: number;
+  transfer: number;
+  /** Over exchanges, the longest time that a message queued here, and its transfer meanwhile. */
+  queued: number;
+}
+
+interface RankEvidence {
+  /** By operation: time, and what is usual for the same rows. */
+  readonly operations: Map<string, { time: number; usual: number }>;
+  expertRows: number;
+  expertTime: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface SuspectsOptions {
+  readonly wireOf: WireOf;
+  readonly nameOfLink: (process: number, link: number) => string;
+}
+
+export class Suspects {
+  readonly #options: SuspectsOptions;
+  readonly #ranks = new Map<number, RankEvidence>();
+  readonly #links = new Map<string, LinkEvidence & { readonly wire: string }>();
+  /** Longest queue of the step so far by exchange and link. */
+  readonly #queues = new Map<string, { link: string; queued: number }>();
+  readonly #serialized = new Map<string, number>();
+  #transferPerByte = { bytes: 0, transfer: 0 };
+
+  constructor(options: SuspectsOptions) {
+    this.#options = options;
+  }
+
+  /** Messages as they arrived at a rank in a step. */
+  addMessages(target: number, { messages }: RankStep): void {
+    const own = this.#rank(target);
+    for (const message of messages) {
+      own.bytesIn += message.bytes;
+      this.#rank(message.source).bytesOut += message.bytes;
+      this.#addTransfer(message);
+      this.#addQueue(message);
+    }
+  }
+
+  #addTransfer({ bytes, transfer, slowestProcess, slowestLink }: RecordedMessage): void {
+    if (bytes === 0 || transfer === 0) return;
+    const link = this.#link(slowestProcess, slowestLink);
+    link.bytes += bytes;
+    link.transfer += transfer;
+    this.#transferPerByte.bytes += bytes;
+    this.#transferPerByte.transfer += transfer;
+  }
+
+  /** Between switches only: at the ports of a GPU its own bytes queue. */
+  #addQueue(message: RecordedMessage): void {
+    const queued = message.queued - message.portQueued;
+    const name = this.#options.nameOfLink(message.limitingProcess, message.limitingLink);
+    if (queued === 0 || !/spine/.test(name)) return;
+    this.#link(message.limitingProcess, message.limitingLink);
+    const key = `${message.layer} ${exchangeKey(message)} ${name}`;
+    const known = this.#queues.get(key);
+    if (known === undefined) this.#queues.set(key, { link: name, queued });
+    else known.queued = Math.max(known.queued, queued);
+  }
+
+  addStep(graph: StepGraph): void {
+    for (const { link, queued } of this.#queues.values()) this.#links.get(link)!.queued += queued;
+    this.#queues.clear();
+    this.#addOperations(graph);
+    for (const rank of graph.ranks) {
+      for (const { phase, microBatch, time } of serializedWaits(rank)) {
+        const key = `${phase} ${microBatch}`;
+        this.#serialized.set(key, (this.#serialized.get(key) ?? 0) + time / graph.ranks.length);
+      }
+    }
+  }
+
+  /** Each operation beside the same one, of the same rows on as many SMs, on other ranks. */
+  #addOperations(graph: StepGraph): void {
+    const groups = new Map<string, { rank: RankGraph; name: string; time: number }[]>();
+    for (const rank of graph.ranks) {
+      const evidence = this.#rank(rank.rank);
+      for (const { name, layer, microBatch, rows, sms, start, end } of rank.computing) {
+        const time = end - start;
+        if (name === "mlp.experts") {
+          evidence.expertRows += rows;
+          evidence.expertTime += time;
+        }
+        const key = `${name} ${layer} ${microBatch} ${rows} ${sms}`;
+        const group = groups.get(key);
+        if (group === undefined) groups.set(key, [{ rank, name, time }]);
+        else group.push({ rank, name, time });
+      }
+    }
+    for (const group of groups.values()) {
+      if (group.length < LEAST_GROUP) continue;
+      const usual = medianOf(group.map(({ time }) => time));
+      for (const { rank, name, time } of group) {
+        const { operations } = this.#rank(rank.rank);
+        const operation = operations.get(name) ?? { time: 0, usual: 0 };
+        operation.time += time;
+        operation.usual += usual;
+        operations.set(name, operation);
+      }
+    }
+  }
+
+  /** Costliest first. */
+  found(): Suspect[] {
+    return [
+      ...this.#slowGpus(),
+      ...this.#loadedRanks(),
+      ...this.#slowLinks(),
+      ...this.#collisions(),
+      ...this.#serializedExchanges(),
+    ].sort((a, b) => b.costUs - a.costUs);
+  }
+
+  /** A slow GPU is slow in all that it does: the median of its operations' factors. */
+  #slowdownOf({ operations }: RankEvidence): number {
+    const factors = [...operations.values()]
+      .filter(({ usual }) => usual > 0)
+      .map(({ time, usual }) => time / usual);
+    return factors.length === 0 ? 1 : medianOf(factors);
+  }
+
+  #slowGpus(): Suspect[] {
+    return [...this.#ranks].flatMap(([rank, evidence]): Suspect[] => {
+      const factor = this.#slowdownOf(evidence);
+      if (factor < SLOW_GPU) return [];
+      let time = evidence.expertTime;
+      for (const [name, operation] of evidence.operations) if (name !== "mlp.experts") time += operation.time;
+      return [{ kind: "slow-gpu", rank, factor, costUs: toMicroseconds(time * (1 - 1 / factor)) }];
+    });
+  }
+
+  /** More rows than the mean: longer products, and more bytes through one port, both ways. */
+  #loadedRanks(): Suspect[] {
+    const ranks = [...this.#ranks.values()];
+    const mean = (of: (evidence: RankEvidence) => number): number =>
+      ranks.reduce((sum, evidence) => sum + of(evidence), 0) / Math.max(1, ranks.length);
+    const rows = mean(({ expertRows }) => expertRows);
+    if (rows === 0) return [];
+    const time = medianOf(ranks.map((evidence) => evidence.expertTime / this.#slowdownOf(evidence)));
+    const [bytesIn, bytesOut] = [mean((each) => each.bytesIn), mean((each) => each.bytesOut)];
+    const { bytes, transfer } = this.#transferPerByte;
+    const perByte = bytes === 0 ? 0 : transfer / bytes;
+    return [...this.#ranks].flatMap(([rank, evidence]): Suspect[] => {
+      const factor = evidence.expertRows / rows;
+      if (factor < LOADED) return [];
+      const longer = evidence.expertTime / this.#slowdownOf(evidence) - time;
+      const more = Math.max(0, evidence.bytesIn - bytesIn) + Math.max(0, evidence.bytesOut - bytesOut);
+      const cost = Math.max(0, longer) + more * perByte;
+      return [{ kind: "loaded-experts", rank, factor, costUs: toMicroseconds(cost) }];
+    });
+  }
+
+  #slowLinks(): Suspect[] {
+    const perByteOf = ({ bytes, transfer }: LinkEvidence): number => transfer / bytes;
+    const used = [...this.#links].filter(([, { bytes }]) => bytes > 0);
+    const usual = new Map<string, number>();
+    for (const wire of new Set(used.map(([, link]) => link.wire))) {
+      usual.set(
+        wire,
+        medianOf(used.filter(([, link]) => link.wire === wire).map(([, link]) => perByteOf(link))),
+      );
+    }
+    return used.flatMap(([name, link]): Suspect[] => {
+      const expected = usual.get(link.wire)!;
+      const factor = perByteOf(link) / expected;
+      if (factor < SLOW_LINK) return [];
+      // What queues there queues since it is slow.
+      const cost = link.transfer - link.bytes * expected + link.queued;
+      return [{ kind: "slow-link", link: name, factor, costUs: toMicroseconds(cost) }];
+    });
+  }
+
+  /** One link between switches has many times the queue of the others that lead the same way. */
+  #collisions(): Suspect[] {
+    const slow = new Set(this.#slowLinks().map((suspect) => ("link" in suspect ? suspect.link : "")));
+    const all = [...this.#links].filter(([name]) => /spine/.test(name) && !slow.has(name));
+    const leadsUp = (name: string): boolean => /> spine/.test(name);
+    return [true, false].flatMap((up) => {
+      const alike = all.filter(([name]) => leadsUp(name) === up);
+      const usual = medianOf(alike.map(([, { queued }]) => queued));
+      return alike.flatMap(([name, { queued }]): Suspect[] => {
+        if (queued === 0 || queued < COLLIDING * usual) return [];
+        const factor = usual === 0 ? Infinity : queued / usual;
+        return [{ kind: "colliding-routes", link: name, factor, costUs: toMicroseconds(queued - usual) }];
+      });
+    });
+  }
+
+  #serializedExchanges(): Suspect[] {
+    return [...this.#serialized].map(([key, time]): Suspect => {
+      const [phase, microBatch] = key.split(" ") as ["dispatch" | "combine", string];
+      const costUs = toMicroseconds(time);
+      return { kind: "serialized-micro-batches", phase, microBatch: Number(microBatch), factor: 1, costUs };
+    });
+  }
+
+  #rank(rank: number): RankEvidence {
+    let evidence = this.#ranks.get(rank);
+    if (evidence === undefined) {
+      evidence = { operations: new Map(), expertRows: 0, expertTime: 0, bytesIn: 0, bytesOut: 0 };
+      this.#ranks.set(rank, evidence);
+    }
+    return evidence;
+  }
+
+  #link(process: number, link: number): LinkEvidence {
+    const name = this.#options.nameOfLink(process, link);
+    let evidence = this.#links.get(name);
+    if (evidence === undefined) {
+      evidence = { wire: this.#options.wireOf(process, link), bytes: 0, transfer: 0, queued: 0 };
+      this.#links.set(name, evidence);
+    }
+    return evidence;
+  }
+}

@@ -1,0 +1,141 @@
+// Who waited for whom: for every message, how long after the end of the receiver's own send it arrived, summed by receiver
+// and source (as DeepEP's wait_recv_cost_stats, mechanics §2.3). A slow rank is a column, a slow receiver a row, a slow
+// path a point. Memory: a number for each pair of ranks.
+
+import { invariant } from "@windtunnel/base";
+import { exchangeKey, type RankStep } from "./rank-steps.ts";
+import { phaseOf } from "./records.ts";
+
+/** A part of the matrix that stands out, and by how much its mean exceeds that of all. */
+export interface WaitFinding {
+  readonly kind: "column" | "row" | "point";
+  /** Undefined for a column. */
+  readonly receiver?: number;
+  /** Undefined for a row. */
+  readonly source?: number;
+  /** Mean wait of a message there, in microseconds, and of all messages. */
+  readonly meanUs: number;
+  readonly overallUs: number;
+}
+
+/** A finding must exceed the median of its kind by this factor, and by a microsecond. */
+const NOTABLE = 1.25;
+const NOTABLE_POINT = 1.6;
+const NOTABLE_US = 1;
+
+export class WaitMatrix {
+  readonly ranks: readonly number[];
+  readonly #indexOf: ReadonlyMap<number, number>;
+  /** [receiver, source], in picoseconds, and the number of messages. */
+  readonly #waits: Float64Array;
+  readonly #counts: Float64Array;
+
+  constructor(ranks: readonly number[]) {
+    this.ranks = ranks;
+    this.#indexOf = new Map(ranks.map((rank, index) => [rank, index]));
+    this.#waits = new Float64Array(ranks.length ** 2);
+    this.#counts = new Float64Array(ranks.length ** 2);
+  }
+
+  /** A rank's step: messages that relays handed on count for the rank that handed them over. */
+  add(receiver: number, { spans, messages }: RankStep): void {
+    const row = this.#index(receiver);
+    const sendEnds = new Map<number, number>();
+    for (const span of spans) {
+      const phase = phaseOf(span.name);
+      if (phase === undefined || !span.name.endsWith(".send")) continue;
+      const key = exchangeKey({ ...span, phase });
+      sendEnds.set(key, Math.max(sendEnds.get(key) ?? 0, span.end));
+    }
+    for (const message of messages) {
+      const at = row * this.ranks.length + this.#index(message.source);
+      const ready = sendEnds.get(exchangeKey(message));
+      if (ready === undefined) continue;
+      this.#waits[at]! += Math.max(0, message.arrivedAt - ready);
+      this.#counts[at]! += 1;
+    }
+  }
+
+  /** Mean wait of a receiver for a message of a source, in microseconds: row-major, 0 where there was none. */
+  means(): Float64Array {
+    return this.#waits.map((wait, index) =>
+      this.#counts[index] === 0 ? 0 : wait / this.#counts[index]! / 1e6,
+    );
+  }
+
+  /** What stands out, strongest first. */
+  findings(): WaitFinding[] {
+    const means = this.means();
+    const size = this.ranks.length;
+    const sums = (of: (index: number) => number): { means: number[]; overall: number } => {
+      const totals = Array.from({ length: size }, () => 0);
+      const counts = Array.from({ length: size }, () => 0);
+      for (const [index, mean] of means.entries()) {
+        if (this.#counts[index] === 0) continue;
+        totals[of(index)]! += mean;
+        counts[of(index)]! += 1;
+      }
+      const found = totals.map((total, index) => (counts[index] === 0 ? 0 : total / counts[index]!));
+      const all = totals.reduce((sum, each) => sum + each, 0);
+      return {
+        means: found,
+        overall:
+          all /
+          Math.max(
+            1,
+            counts.reduce((sum, each) => sum + each, 0),
+          ),
+      };
+    };
+    const columns = sums((index) => index % size);
+    const rows = sums((index) => Math.floor(index / size));
+    const findings: WaitFinding[] = [];
+    const note = (kind: "column" | "row", { means: found, overall }: typeof columns): void => {
+      const usual = medianOf(found);
+      for (const [index, meanUs] of found.entries()) {
+        if (meanUs < NOTABLE * usual || meanUs - usual < NOTABLE_US) continue;
+        const rank = this.ranks[index]!;
+        findings.push({
+          kind,
+          ...(kind === "column" ? { source: rank } : { receiver: rank }),
+          meanUs,
+          overallUs: overall,
+        });
+      }
+    };
+    note("column", columns);
+    note("row", rows);
+    // Ranks send to the others in turn, so the usual wait depends on how far a source is behind its receiver.
+    const byDistance = Array.from({ length: size }, (): number[] => []);
+    const distanceOf = (index: number): number => ((index % size) - Math.floor(index / size) + size) % size;
+    for (const [index, meanUs] of means.entries()) {
+      if (this.#counts[index]! > 0) byDistance[distanceOf(index)]!.push(meanUs);
+    }
+    const usualAt = byDistance.map((each) => medianOf(each));
+    const [usualRow, usualColumn] = [medianOf(rows.means), medianOf(columns.means)];
+    for (const [index, meanUs] of means.entries()) {
+      const [row, column] = [Math.floor(index / size), index % size];
+      const beside =
+        Math.max(0, rows.means[row]! - usualRow) + Math.max(0, columns.means[column]! - usualColumn);
+      const expected = usualAt[distanceOf(index)]! + beside;
+      if (meanUs < NOTABLE_POINT * Math.max(expected, columns.overall) || meanUs - expected < NOTABLE_US)
+        continue;
+      const [receiver, source] = [this.ranks[row]!, this.ranks[column]!];
+      findings.push({ kind: "point", receiver, source, meanUs, overallUs: columns.overall });
+    }
+    return findings.sort((a, b) => b.meanUs - b.overallUs - (a.meanUs - a.overallUs));
+  }
+
+  #index(rank: number): number {
+    const index = this.#indexOf.get(rank);
+    invariant(index !== undefined, `rank ${rank} is not in the wait matrix`);
+    return index;
+  }
+}
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >>> 1;
+  if (sorted.length === 0) return 0;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,11 @@
+// What is wrong with a run is named from its recording alone; many more places of each are tried in planted-causes.proc.test.ts.
+
+import { expect, test } from "vitest";
+import { CAUSES, findPlanted } from "./support/planted-causes.ts";
+
+test.each(CAUSES)("a planted cause is the first suspect: %s", async (cause) => {
+  for (const seed of [1, 2]) {
+    const { what, isFirst, suspects } = await findPlanted(cause, seed);
+    expect(isFirst, `${what}; suspects: ${JSON.stringify(suspects.slice(0, 3))}`).toBe(true);
+  }
+});
