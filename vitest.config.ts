@@ -1,5 +1,5 @@
-// Three kinds of test, told apart by their file names: `.test.ts` and `.sim.test.ts` are pure and quick,
-// `.proc.test.ts` starts real threads and processes and runs on its own.
+// Kinds of test, told apart by their file names: `.test.ts` and `.sim.test.ts` are pure and quick, `.proc.test.ts` starts real
+// threads and processes and runs on its own, `.long.test.ts` is pure and takes minutes: many runs of what a quick one tries.
 import type { ViteUserConfig } from "vitest/config";
 
 const ignored = ["**/node_modules/**", "**/dist/**"];
@@ -13,7 +13,7 @@ const config: ViteUserConfig = {
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: [...ignored, "**/*.proc.test.ts"],
+          exclude: [...ignored, "**/*.proc.test.ts", "**/*.long.test.ts"],
           testTimeout: 60_000,
           // Modules keep nothing that a test could change; loading them once for each worker saves a third of the time.
           isolate: false,
@@ -26,6 +26,15 @@ const config: ViteUserConfig = {
           exclude: ignored,
           testTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "long",
+          include: ["packages/*/src/**/*.long.test.ts", "test/**/*.long.test.ts"],
+          exclude: ignored,
+          testTimeout: 900_000,
+          isolate: false,
         },
       },
     ],

@@ -1,4 +1,4 @@
-// Causes add up to the step on random scenarios; a thousand of them in causes.proc.test.ts.
+// Causes add up to the step on random scenarios; a thousand of them in causes.long.test.ts.
 
 import { expect, test } from "vitest";
 import { checkCauses } from "./support/cause-sums.ts";

@@ -1,4 +1,4 @@
-// What is wrong with a run is named from its recording alone; many more places of each are tried in planted-causes.proc.test.ts.
+// What is wrong with a run is named from its recording alone; many more places of each are tried in planted-causes.long.test.ts.
 
 import { expect, test } from "vitest";
 import { CAUSES, findPlanted } from "./support/planted-causes.ts";

@@ -11,7 +11,7 @@ export function fixture(name: "tiny-v2" | "tiny-v3"): string {
 }
 
 /** The file of an example of docs/patterns.md. */
-export function exampleFile(name: "one-copy-per-rank" | "two-hops"): string {
+export function exampleFile(name: "one-copy-per-rank" | "two-hops" | "dual-batch-vllm"): string {
   return fileURLToPath(new URL(`../../docs/examples/${name}.ts`, import.meta.url));
 }
 

@@ -32,8 +32,14 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
   const launch = decodePattern !== "normal" && random.below(3) === 0 ? "graph" : "kernels";
   const gpus: Record<string, { speed: number }> = {};
   if (random.below(3) === 0) gpus[String(random.below(ranks))] = { speed: one(0.5, 0.77, 1.5) };
+  const routing = one<{ readonly draw: string; readonly exponent?: number }>(
+    { draw: "balanced" },
+    { draw: "gate-like" },
+    { draw: "zipf", exponent: one(0.5, 1, 1.5) },
+  );
+  // The popular experts of zipf can't get much more: every token chooses them.
   const experts: Record<string, { load: number }> = {};
-  if (random.below(4) === 0) experts[String(random.below(EXPERTS))] = { load: 2 };
+  if (routing.draw !== "zipf" && random.below(4) === 0) experts[String(random.below(EXPERTS))] = { load: 3 };
   // Fewer prompts than ranks leave some without tokens; of unequal lengths, for prompts that are cut in two.
   const lengths = Array.from({ length: 1 + random.below(2 * ranks) }, () => 1 + random.below(40));
   writeFileSync(
@@ -54,11 +60,7 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
     model: { preset: "v3-small" },
     seed: random.below(1_000_000),
     math: "skip",
-    routing: one<Record<string, unknown>>(
-      { draw: "balanced" },
-      { draw: "gate-like" },
-      { draw: "zipf", exponent: one(0.5, 1, 1.5) },
-    ),
+    routing,
     timing: { model: writeTimedModel(folder, LAYERS, EXPERTS), gpu: one("h800", "h100", "h20") },
     cluster: { nodes, gpusPerNode, fabric },
     parallelism: { expertParallel: one(...degrees, degrees.at(-1)!) },
@@ -79,6 +81,7 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
       experts,
       ...(random.below(4) === 0 ? { launch: { time: one(0, 20) } } : {}),
       ...(random.below(4) === 0 ? { nvlink: { bandwidth: 0.3 } } : {}),
+      ...("pcie" in fabric && fabric.pcie ? { pcie: { bandwidth: one(0.2, 1) } } : {}),
     },
     allowOversubscription: true,
   };

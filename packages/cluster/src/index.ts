@@ -22,6 +22,7 @@ export {
 } from "./result.ts";
 export { runScenario } from "./run-scenario.ts";
 export * from "./scenario/index.ts";
+export { scheduleSettings } from "./schedules.ts";
 export {
   applyChange,
   type Change,

@@ -17,8 +17,8 @@ export function wiresOf(header: RecordingHeader): WireOf {
   const fabrics = new Map(fabricsOf(header).map((fabric) => [fabric.id, fabric]));
   return (process, link) => {
     const fabric = fabrics.get(process);
-    if (fabric?.wire === "nvlink") return "nvlink";
-    return fabric?.links[link]?.includes("pcie") === true ? "pcie" : "nic";
+    if (fabric?.links[link]?.includes("pcie") === true) return "pcie";
+    return fabric?.wire === "nvlink" ? "nvlink" : "nic";
   };
 }
 

@@ -202,7 +202,7 @@ export type RecordedProcess =
       readonly id: number;
       readonly kind: "fabric";
       readonly name: string;
-      /** What its links are made of; PCIe links of a plane say so in their names. */
+      /** What its links are made of; PCIe links say so in their names. */
       readonly wire: "nvlink" | "nic";
       readonly links: readonly string[];
     }

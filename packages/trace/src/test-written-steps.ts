@@ -22,7 +22,7 @@ export const LINKS: readonly string[] = [
   "plane 0 / node 0 > leaf 0",
   "plane 0 / leaf 0 > spine 0",
   "plane 0 / spine 0 > leaf 1",
-  "plane 0 / node 0 pcie > nic",
+  "node 0 pcie / gpu 0 > root",
 ];
 
 function header(ranks: number): RecordingHeader {

@@ -10,6 +10,7 @@ import { collect, examples } from "../subcommand.ts";
 
 interface Options {
   readonly set?: readonly string[];
+  readonly schedule?: string;
   readonly placement?: string;
   readonly out?: string;
   readonly json?: true;
@@ -34,6 +35,10 @@ export function configure(command: Command, screen: Screen): void {
       collect,
       [],
     )
+    .option(
+      "--schedule <schedule>",
+      "order of operations of every kind of step that it is for: a name, or the path of a file",
+    )
     .option("--placement <placement>", "inline, threads:N, processes:N or processes:N:tcp; changes no result")
     .option("--out <folder>", "where the run is written (default: runs/<name of the scenario>)")
     .option("--json", "print summary.json and nothing else")
@@ -46,12 +51,14 @@ export function configure(command: Command, screen: Screen): void {
       examples(
         "windtunnel run packages/cli/examples/slow-parts.yaml --placement threads:2",
         "windtunnel run my.yaml --set cluster.nodes=4 --out runs/four-nodes",
+        "windtunnel run my.yaml --schedule ./docs/examples/dual-batch-vllm.ts",
         "windtunnel run my.yaml --trace-ranks 0-7 --trace-steps 2,3",
       ),
     )
     .action(async (file: string, options: Options) => {
-      const { loadScenario } = await import("@windtunnel/cluster");
-      const scenario = loadScenario(file, settingsOf(options));
+      const { loadScenario, scheduleSettings } = await import("@windtunnel/cluster");
+      const schedule = options.schedule === undefined ? [] : scheduleSettings(options.schedule);
+      const scenario = loadScenario(file, [...settingsOf(options), ...schedule]);
       const folder = options.out ?? path.join("runs", scenario.name);
       const traces = await tracesOf(options);
       const summary = await runWithProgress(scenario, folder, screen, { traces });

@@ -1,0 +1,49 @@
+// docs/schedules.md says what is so: its code stands in the example, its links lead somewhere, its fields are those that are
+// checked; and the example runs and gives the tokens of sequential.
+
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { checkSchedule } from "@windtunnel/serving";
+import { expect, test } from "vitest";
+import { exampleFile, temporaryFolder } from "./support/folders.ts";
+import { runInto } from "./support/runs.ts";
+
+const docs = fileURLToPath(new URL("../docs/", import.meta.url));
+const page = readFileSync(path.join(docs, "schedules.md"), "utf8");
+const example = exampleFile("dual-batch-vllm");
+
+test("code of the page stands in the example", () => {
+  const blocks = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1]!);
+  expect(blocks.length).toBeGreaterThan(0);
+  for (const block of blocks) expect(readFileSync(example, "utf8")).toContain(block);
+});
+
+test("links of the page lead to files", () => {
+  const targets = [...page.matchAll(/\]\(([^)#]+)/g)].map((match) => match[1]!);
+  expect(targets.length).toBeGreaterThan(5);
+  expect(targets.filter((target) => !existsSync(path.join(docs, target)))).toEqual([]);
+});
+
+test("fields that the page names are those of a schedule", async () => {
+  const [, table] = /^\| field \| meaning \|(.*?)\n\n/ms.exec(page)!;
+  const named = [...table!.matchAll(/^\| `\*?(\w+)/gm)].map((match) => match[1]!);
+  const { default: schedule } = (await import(example)) as { default: object };
+  const checked = checkSchedule({ ...schedule, communicationSms: 24 }, example);
+  expect(named.toSorted()).toEqual(Object.keys(checked).toSorted());
+});
+
+test("the example gives the tokens of sequential", async () => {
+  const outputs = async (decode: string) => {
+    const { summary } = await runInto(temporaryFolder(), "run", {
+      model: { preset: "v3-tiny" },
+      cluster: { nodes: 2, gpusPerNode: 2 },
+      run: { decode: { schedule: decode } },
+      workload: { drawn: { requestsPerGpu: 3, promptTokens: 4, steps: 2 } },
+    });
+    return summary;
+  };
+  const [plain, own] = [await outputs("sequential"), await outputs(example)];
+  expect(own.digests.tokens).toBe(plain.digests.tokens);
+  expect(own.digests.events).not.toBe(plain.digests.events);
+});
