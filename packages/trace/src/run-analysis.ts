@@ -90,10 +90,9 @@ export function analyzeRun(recording: Recording, options: AnalysisOptions = {}):
   const { header } = recording;
   const nameOfLink = linkNames(header);
   const attribution: AttributionOptions = { sms: header.sms, wireOf: wiresOf(header) };
-  const rankNumbers = gpusOf(header)
-    .map(({ rank }) => rank)
-    .sort((a, b) => a - b);
-  const matrix = new WaitMatrix(rankNumbers);
+  const gpus = gpusOf(header).toSorted((a, b) => a.rank - b.rank);
+  const rankNumbers = gpus.map(({ rank }) => rank);
+  const matrix = new WaitMatrix(gpus);
   const suspects = new Suspects({ wireOf: attribution.wireOf, nameOfLink });
   const sums = new RunSums(rankNumbers, nameOfLink);
   let path: { readonly graph: StepGraph; readonly us: number } | undefined;

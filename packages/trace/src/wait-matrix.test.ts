@@ -9,7 +9,7 @@ const RANKS = 8;
 /** Every rank's part in an exchange whose messages arrive after `waitOf` microseconds. */
 function matrixOf(waitOf: (receiver: number, source: number) => number): WaitMatrix {
   const ranks = Array.from({ length: RANKS }, (_, rank) => rank);
-  const matrix = new WaitMatrix(ranks);
+  const matrix = new WaitMatrix(ranks.map((rank) => ({ rank, node: rank })));
   for (const receiver of ranks) {
     const place = { step: 0, layer: 3, microBatch: 0 };
     const sent = { ...place, name: "dispatch.send", start: 0, end: 1e6 } as unknown as RecordedSpan;

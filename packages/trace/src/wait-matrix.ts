@@ -23,18 +23,24 @@ const NOTABLE = 1.25;
 const NOTABLE_POINT = 1.6;
 const NOTABLE_US = 1;
 
+/** Classes of fewer pairs of ranks say nothing of what is usual. */
+const LEAST_CLASS = 3;
+
 export class WaitMatrix {
   readonly ranks: readonly number[];
+  readonly #nodes: readonly number[];
   readonly #indexOf: ReadonlyMap<number, number>;
   /** [receiver, source], in picoseconds, and the number of messages. */
   readonly #waits: Float64Array;
   readonly #counts: Float64Array;
 
-  constructor(ranks: readonly number[]) {
-    this.ranks = ranks;
-    this.#indexOf = new Map(ranks.map((rank, index) => [rank, index]));
-    this.#waits = new Float64Array(ranks.length ** 2);
-    this.#counts = new Float64Array(ranks.length ** 2);
+  /** In the order of ranks. */
+  constructor(gpus: readonly { readonly rank: number; readonly node: number }[]) {
+    this.ranks = gpus.map(({ rank }) => rank);
+    this.#nodes = gpus.map(({ node }) => node);
+    this.#indexOf = new Map(this.ranks.map((rank, index) => [rank, index]));
+    this.#waits = new Float64Array(gpus.length ** 2);
+    this.#counts = new Float64Array(gpus.length ** 2);
   }
 
   /** A rank's step: messages that relays handed on count for the rank that handed them over. */
@@ -105,19 +111,31 @@ export class WaitMatrix {
     };
     note("column", columns);
     note("row", rows);
-    // Ranks send to the others in turn, so the usual wait depends on how far a source is behind its receiver.
-    const byDistance = Array.from({ length: size }, (): number[] => []);
-    const distanceOf = (index: number): number => ((index % size) - Math.floor(index / size) + size) % size;
+    // Ranks send to the others in turn, and inside a node over NVLink, so the usual wait depends on how far a source is
+    // behind its receiver, and on whether they share a node.
+    const classes = new Map<string, number[]>();
+    const classOf = (index: number): string => {
+      const [row, column] = [Math.floor(index / size), index % size];
+      return `${(column - row + size) % size} ${this.#nodes[row] === this.#nodes[column]}`;
+    };
     for (const [index, meanUs] of means.entries()) {
-      if (this.#counts[index]! > 0) byDistance[distanceOf(index)]!.push(meanUs);
+      if (this.#counts[index] === 0) continue;
+      const name = classOf(index);
+      classes.set(name, [...(classes.get(name) ?? []), meanUs]);
     }
-    const usualAt = byDistance.map((each) => medianOf(each));
+    const usualOf = new Map(
+      [...classes].flatMap(([name, each]) =>
+        each.length < LEAST_CLASS ? [] : [[name, medianOf(each)] as const],
+      ),
+    );
     const [usualRow, usualColumn] = [medianOf(rows.means), medianOf(columns.means)];
     for (const [index, meanUs] of means.entries()) {
       const [row, column] = [Math.floor(index / size), index % size];
       const beside =
         Math.max(0, rows.means[row]! - usualRow) + Math.max(0, columns.means[column]! - usualColumn);
-      const expected = usualAt[distanceOf(index)]! + beside;
+      const usual = usualOf.get(classOf(index));
+      if (usual === undefined) continue;
+      const expected = usual + beside;
       if (meanUs < NOTABLE_POINT * Math.max(expected, columns.overall) || meanUs - expected < NOTABLE_US)
         continue;
       const [receiver, source] = [this.ranks[row]!, this.ranks[column]!];
