@@ -20,7 +20,19 @@ function widestLine(text: string): number {
   return Math.max(...text.split("\n").map((line) => line.length));
 }
 
-const COMMANDS = ["run", "start", "generate", "models", "fabric", "topology", "validate", "analyze", "export", "bench", "schema"];
+const COMMANDS = [
+  "run",
+  "start",
+  "generate",
+  "models",
+  "fabric",
+  "topology",
+  "validate",
+  "analyze",
+  "export",
+  "bench",
+  "schema",
+];
 
 describe("help", () => {
   test("lists every subcommand and ends with 0", async () => {

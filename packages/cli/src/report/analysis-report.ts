@@ -15,22 +15,24 @@ import { renderSection, shorten, type TableContent, wrap } from "./table.ts";
 
 const CAUSE_LABELS: Readonly<Record<StepCause, string>> = {
   computing: "computing",
-  "communication-sms": "SMs taken by communication",
+  "communication-sms": "SMs for communication",
   launching: "launching",
   "host-wait": "host waits",
   "transfer-nvlink": "transfer over NVLink",
   "transfer-pcie": "transfer over PCIe",
   "transfer-nic": "transfer over NICs",
   queueing: "queueing at links",
-  relay: "relay by another GPU",
+  relay: "relay",
   "buffer-limit": "buffer limit",
-  "slower-rank": "waiting for a slower rank",
-  "fill-and-drain": "pipeline fill and drain",
+  "slower-rank": "waits for slower rank",
+  "fill-and-drain": "fill and drain",
   idle: "idle",
 };
 const CAUSES = Object.keys(CAUSE_LABELS) as StepCause[];
 const KINDS = ["prefill", "decode"] as const;
 const MOST_ROWS = 8;
+/** Of the run: what queues took less is not worth a line. */
+const NOTABLE_QUEUE = 0.001;
 
 export interface AnalysisReport {
   readonly analysis: RunAnalysis;
@@ -68,14 +70,18 @@ function renderCauses({ byKind, steps }: RunAnalysis, colours: Colours): string 
     ];
   };
   const content: TableContent = {
-    head: ["cause", ...kinds.flatMap((kind) => [kind, "share", "of critical\npath"])],
+    head: ["cause", ...kinds.flatMap((kind) => [kind, "share", "path"])],
     aligns: ["left", ...kinds.flatMap(() => ["right", "right", "right"] as const)],
     rows: [
       ...shown.map((cause) => [CAUSE_LABELS[cause], ...kinds.flatMap((kind) => cells(kind, cause))]),
       ["a step", ...kinds.flatMap((kind) => [formatMicroseconds(byKind[kind]!.us), "100.0 %", "100.0 %"])],
     ],
   };
-  return renderSection("Where a step's time goes, mean over GPUs", content, colours);
+  return renderSection(
+    "Where a step's time goes, mean over GPUs; and on the critical path",
+    content,
+    colours,
+  );
 }
 
 /** In words, with its factor. */
@@ -174,9 +180,11 @@ function communicationCells(communication: {
   ];
 }
 
-function renderQueues({ queues }: RunAnalysis, colours: Colours): string[] {
-  if (queues.length === 0) return [];
-  const rows = queues.slice(0, MOST_ROWS).map(({ link, us }) => [shorten(link, 60), formatMicroseconds(us)]);
+function renderQueues({ queues, steps }: RunAnalysis, colours: Colours): string[] {
+  const total = steps.reduce((sum, { us }) => sum + us, 0);
+  const notable = queues.filter(({ us }) => us >= NOTABLE_QUEUE * total);
+  if (notable.length === 0) return [];
+  const rows = notable.slice(0, MOST_ROWS).map(({ link, us }) => [shorten(link, 60), formatMicroseconds(us)]);
   return [
     renderSection(
       "Links in whose queues messages held computing up, mean over GPUs",
@@ -204,10 +212,14 @@ function renderPath({ criticalPath, steps }: RunAnalysis, colours: Colours): str
     .map(([name, { us, count }]) => [name, `${count}`, formatMicroseconds(us), formatFraction(us / total)]);
   const kind = steps.find((each) => each.step === step)?.kind ?? "";
   return renderSection(
-    `Critical path of step ${step} (${kind}): ${pieces.length} pieces on ${ranks} ranks, ${crossings} messages`,
+    `Critical path of step ${step} (${kind}): ${count(pieces.length, "piece")} on ${count(ranks, "rank")}, ${count(crossings, "message")}`,
     { head: ["piece", "times", "time", "share"], aligns: ["left", "right", "right", "right"], rows },
     colours,
   );
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function nameOf({ kind, what }: PathPieceAnalysis): string {
@@ -244,10 +256,3 @@ export function renderPathPieces({ criticalPath }: RunAnalysis, colours: Colours
     colours,
   );
 }
-
-/** Means of causes as shares, for comparisons. */
-export function causeLabel(cause: StepCause): string {
-  return CAUSE_LABELS[cause];
-}
-
-export type { CauseTimes };
