@@ -17,7 +17,7 @@ interface Options {
   readonly layer?: string;
   readonly path?: true;
   readonly whatIf?: string | true;
-  readonly communication: readonly string[];
+  readonly communication?: readonly string[];
   readonly json?: true;
 }
 
@@ -41,7 +41,6 @@ export function configure(command: Command, screen: Screen): void {
       "--communication <regex>",
       "names of kernels that communicate, in a PyTorch-profiler trace; may be repeated",
       collect,
-      [],
     )
     .option("--json", "print the analysis and nothing else")
     .addHelpText("after", MORE)
@@ -55,7 +54,7 @@ export function configure(command: Command, screen: Screen): void {
     )
     .action(async (run: string, options: Options) => {
       if (/\.json(?:\.gz)?$/.test(run)) return analyzeKineto(run, options, screen);
-      if (options.communication.length > 0) {
+      if (options.communication !== undefined) {
         throw inputError("--communication is for PyTorch-profiler traces; a recording knows its kernels", {
           path: "--communication",
           found: run,
@@ -70,7 +69,7 @@ async function analyzeKineto(file: string, options: Options, screen: Screen): Pr
   const { kinetoOverlap, readKineto } = await import("@windtunnel/trace");
   const { renderKinetoOverlap } = await import("../report/kineto-report.ts");
   const { communication } = options;
-  const overlap = kinetoOverlap(readKineto(file), communication.length === 0 ? {} : { communication });
+  const overlap = kinetoOverlap(readKineto(file), communication === undefined ? {} : { communication });
   screen.print(
     options.json ? JSON.stringify(overlap, undefined, 2) : renderKinetoOverlap(overlap, screen.colours),
   );
