@@ -16,6 +16,7 @@ export function createFakeScreen(): FakeScreen {
     remarked,
     print: (text) => void printed.push(text),
     remark: (text) => void remarked.push(text),
+    width: 80,
     colours: pc.createColors(false),
     remarkColours: pc.createColors(false),
   };

@@ -45,6 +45,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: "where a run's time went, what is wrong with it, and what if",
     load: () => import("./commands/analyze.ts"),
   },
+  diff: {
+    summary: "what differs between two runs, and what that did to their steps",
+    load: () => import("./commands/diff.ts"),
+  },
   export: {
     summary: "a run's recording in the formats of other tools",
     load: () => import("./commands/export.ts"),

@@ -12,6 +12,8 @@ export interface Screen {
   readonly print: (text: string) => void;
   /** Writes a remark or an error, and a line break after it. */
   readonly remark: (text: string) => void;
+  /** Columns of results; 80 where nobody knows. */
+  readonly width: number;
   /** For results. */
   readonly colours: Colours;
   /** For remarks and errors. */
@@ -27,6 +29,7 @@ export function processScreen(): Screen {
   return {
     print: (text) => void stdout.write(`${text}\n`),
     remark: (text) => void stderr.write(`${text}\n`),
+    width: stdout.columns ?? 80,
     colours: pc.createColors(wantsColour && isatty(1)),
     remarkColours: pc.createColors(wantsColour && isatty(2)),
     ...(isatty(2) ? { progressStream: stderr } : {}),

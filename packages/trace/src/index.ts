@@ -76,7 +76,9 @@ export {
   type RunAnalysis,
   type StepAnalysis,
 } from "./run-analysis.ts";
+export { diffRuns, type KindDifference, type RunDiff } from "./run-diff.ts";
 export { type RankGraph, type StepGraph, stepGraphs } from "./step-graph.ts";
+export type { CausedChange, StepDifference, TimeChange } from "./step-differences.ts";
 export type { Suspect } from "./suspects.ts";
 export type { WaitFinding } from "./wait-matrix.ts";
 export { exportKineto } from "./kineto-export.ts";

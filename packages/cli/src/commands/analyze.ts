@@ -86,9 +86,18 @@ async function analyze(run: string, options: Options, screen: Screen): Promise<v
       screen.print(JSON.stringify({ ...analysis, overlap }, undefined, 1));
       return;
     }
-    const { renderAnalysis, renderPathPieces } = await import("../report/analysis-report.ts");
-    screen.print(renderAnalysis({ analysis, overlap, folder: run }, screen.colours));
-    if (options.path) screen.print(`\n${renderPathPieces(analysis, screen.colours)}`);
+    const { renderAnalysis, renderFindings, renderPathPieces } = await import("../report/analysis-report.ts");
+    const { renderTimeline } = await import("../report/timeline-picture.ts");
+    const { renderWaitMatrix } = await import("../report/wait-matrix-picture.ts");
+    const { colours } = screen;
+    const window = { width: screen.width, colours };
+    const { ranks, meanUs } = analysis.waits;
+    const shown = await timelineOf(recording, analysis.criticalPath.step, options);
+    screen.print(renderAnalysis({ analysis, overlap, folder: run }, colours));
+    screen.print(`\n${renderWaitMatrix({ ranks, matrix: meanUs }, window)}`);
+    if (analysis.waits.findings.length > 0) screen.print(renderFindings(analysis));
+    screen.print(`\n${renderTimeline(recording, { ...window, ...shown })}`);
+    if (options.path) screen.print(`\n${renderPathPieces(analysis, colours)}`);
   } finally {
     recording.close();
   }
@@ -106,6 +115,26 @@ async function chosenStep(recording: Recording, { step }: Options): Promise<numb
   if (known.includes(number)) return number;
   const allowed = known.length === 0 ? "none: it has no finished step" : `0 to ${known.at(-1)!}`;
   throw inputError(`--step: found ${step}; allowed: ${allowed}`, { path: "--step", found: step, allowed });
+}
+
+/** What the timeline shows, where somebody asked. */
+async function timelineOf(
+  recording: Recording,
+  step: number,
+  { ranks, layer }: Options,
+): Promise<{ step: number; ranks?: number[]; layers?: { first: number; last: number } }> {
+  const { gpusOf, parseSelection } = await import("@windtunnel/trace");
+  const chosen = ranks === undefined ? undefined : parseSelection(ranks, "--ranks");
+  const all = gpusOf(recording.header).map(({ rank }) => rank);
+  const number = Number(layer);
+  if (layer !== undefined && !(Number.isInteger(number) && number >= 0)) {
+    throw inputError(`--layer: found ${layer}; allowed: a layer's number`, { path: "--layer", found: layer });
+  }
+  return {
+    step,
+    ...(chosen === undefined ? {} : { ranks: chosen === "all" ? all : [...chosen] }),
+    ...(layer === undefined ? {} : { layers: { first: number, last: number } }),
+  };
 }
 
 /** Runs the scenario of the run again, changed. */

@@ -2,7 +2,7 @@ import pc from "picocolors";
 import type { RunAnalysis, RunOverlap, Suspect } from "@windtunnel/trace";
 import { noTime } from "@windtunnel/trace";
 import { expect, test } from "vitest";
-import { describeSuspect, renderAnalysis } from "./analysis-report.ts";
+import { describeSuspect, renderAnalysis, renderFindings } from "./analysis-report.ts";
 
 const colours = pc.createColors(false);
 const causesUs = { ...noTime(), computing: 600, "slower-rank": 350, "transfer-nic": 50 };
@@ -66,7 +66,7 @@ test("a report says where the time went, what is suspect, what was hidden, and t
     /a step +1,000 µs|a step +1\.00 ms +100\.0 %/,
     /1 +rank 1 computes 1\.30 times slower than the others +210 µs/,
     /decode +200 µs +150 µs +50\.0 µs +75\.0 % +7\.00 µs/,
-    /combine, micro-batch 0 +200 µs/,
+    /combine, half 0 +200 µs/,
     /leaf 0 > spine 1 +12\.0 µs/,
     /Critical path of step 4 \(decode\): 2 pieces on 2 ranks, 1 message\b/,
     /mlp\.experts +1 +900 µs +90\.0 %/,
@@ -92,4 +92,18 @@ test.each<[Suspect, string]>([
   ],
 ])("a suspect is described in words: %#", (suspect, words) => {
   expect(describeSuspect(suspect)).toBe(words);
+});
+
+test("what stands out among the waits is named", () => {
+  const usual = { meanUs: 30, overallUs: 10 };
+  const findings = [
+    { kind: "column", source: 5, ...usual },
+    { kind: "row", receiver: 2, ...usual },
+    { kind: "point", receiver: 6, source: 1, ...usual },
+  ] as const;
+  expect(renderFindings({ ...analysis, waits: { ...analysis.waits, findings } }).split("\n")).toEqual([
+    "  All wait for rank 5: a slow rank. 30.0 µs, over all ranks 10.0 µs",
+    "  Rank 2 waits for all: a slow receiver. 30.0 µs, over all ranks 10.0 µs",
+    "  Rank 6 waits for rank 1: a slow path. 30.0 µs, over all ranks 10.0 µs",
+  ]);
 });

@@ -1,36 +1,16 @@
 // What `windtunnel analyze` says of a run: where a step's time went, what is probably wrong, what was hidden and exposed,
 // who waited for whom, and the critical path. Numbers come from the recording alone.
 
-import type {
-  CauseTimes,
-  PathPieceAnalysis,
-  RunAnalysis,
-  RunOverlap,
-  StepCause,
-  Suspect,
-} from "@windtunnel/trace";
+import type { PathPieceAnalysis, RunAnalysis, RunOverlap, StepCause, Suspect } from "@windtunnel/trace";
 import type { Colours } from "../screen.ts";
+import { CAUSE_LABELS } from "./cause-labels.ts";
 import { formatFraction, formatMicroseconds } from "./format.ts";
 import { renderSection, shorten, type TableContent, wrap } from "./table.ts";
 
-const CAUSE_LABELS: Readonly<Record<StepCause, string>> = {
-  computing: "computing",
-  "communication-sms": "SMs for communication",
-  launching: "launching",
-  "host-wait": "host waits",
-  "transfer-nvlink": "transfer over NVLink",
-  "transfer-pcie": "transfer over PCIe",
-  "transfer-nic": "transfer over NICs",
-  queueing: "queueing at links",
-  relay: "relay",
-  "buffer-limit": "buffer limit",
-  "slower-rank": "waits for slower rank",
-  "fill-and-drain": "fill and drain",
-  idle: "idle",
-};
 const CAUSES = Object.keys(CAUSE_LABELS) as StepCause[];
 const KINDS = ["prefill", "decode"] as const;
 const MOST_ROWS = 8;
+const MOST_FINDINGS = 3;
 /** Of the run: what queues took less is not worth a line. */
 const NOTABLE_QUEUE = 0.001;
 
@@ -140,7 +120,7 @@ function renderCommunication({ byStepKind, byExchange }: RunOverlap, colours: Co
           parts.reduce((total, { communication }) => total + of(communication), 0);
         const [totalUs, hiddenUs] = [sum((each) => each.totalUs), sum((each) => each.hiddenUs)];
         rows.push([
-          `  ${phase}, micro-batch ${microBatch}`,
+          `  ${phase}, half ${microBatch}`,
           ...communicationCells({
             totalUs,
             hiddenUs,
@@ -153,7 +133,7 @@ function renderCommunication({ byStepKind, byExchange }: RunOverlap, colours: Co
     }
   }
   return renderSection(
-    "Communication of the run, mean over GPUs",
+    "Communication of the run, mean over GPUs, by micro-batch (half)",
     {
       head: ["", "total", "hidden", "exposed", "hidden part", "exposed wait"],
       aligns: ["left", "right", "right", "right", "right", "right"],
@@ -192,6 +172,21 @@ function renderQueues({ queues, steps }: RunAnalysis, colours: Colours): string[
       colours,
     ),
   ];
+}
+
+/** Columns, rows and points of the matrix of waits that stand out; empty where none does. */
+export function renderFindings({ waits }: RunAnalysis): string {
+  return waits.findings
+    .slice(0, MOST_FINDINGS)
+    .map(({ kind, receiver, source, meanUs, overallUs }) => {
+      const what = {
+        column: `All wait for rank ${source}: a slow rank.`,
+        row: `Rank ${receiver} waits for all: a slow receiver.`,
+        point: `Rank ${receiver} waits for rank ${source}: a slow path.`,
+      }[kind];
+      return `  ${what} ${formatMicroseconds(meanUs)}, over all ranks ${formatMicroseconds(overallUs)}`;
+    })
+    .join("\n");
 }
 
 /** What the path is made of, by operation; the pieces themselves are in --json and --path. */
