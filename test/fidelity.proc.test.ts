@@ -16,9 +16,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 describe("the fidelity tables", () => {
   let computed: FidelityTables;
-  beforeAll(() => {
-    computed = computeFidelity();
-  }, 120_000);
+  beforeAll(async () => {
+    computed = await computeFidelity();
+  }, 900_000);
 
   test("are docs/fidelity.md (if not: windtunnel validate --write docs/fidelity.md)", () => {
     const page = readFileSync(new URL("../docs/fidelity.md", import.meta.url), "utf8");
@@ -32,6 +32,18 @@ describe("the fidelity tables", () => {
       expect(median).toBeLessThan(0.06);
       expect(worst).toBeLessThan(0.15);
     }
+  });
+
+  test("predict layers and steps within 10 % at the median and 15 % at worst", () => {
+    const { rows, median, worst } = computed.summary!.steps;
+    expect(rows).toBe(12);
+    expect(median).toBeLessThan(0.1);
+    expect(worst).toBeLessThan(0.15);
+  });
+
+  test("find the batch from which on overlapping pays where it was published", () => {
+    const [row] = computed.tables.prediction.find(({ id }) => id === "break-even")!.rows;
+    expect(row!.error).toBe(0);
   });
 
   test("err less than the closed-form predictor on low latency over EP16 to EP256: 15.8 % and 24.4 % on average", () => {

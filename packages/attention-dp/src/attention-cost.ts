@@ -33,8 +33,10 @@ export function cacheBytesPerPosition(config: ModelConfig): number {
 }
 
 /**
- * Norms, query and latent projections, rotation: everything before the core. The kernels are those of the training
- * trace: what enters a product with FP8 weights is quantised by a kernel of its own.
+ * Sum of what the layer before has made, norms, query and latent projections, rotation, new rows of the cache: everything
+ * before the core. The kernels of the expanded form are those of the training trace: what enters a product with FP8
+ * weights is quantised by a kernel of its own, queries are rotated whole, keys are put together from their parts and
+ * values made contiguous. Absorbed, a query is put together from its two parts, as FlashMLA takes it.
  */
 export function projectionCost(
   config: ModelConfig,
@@ -52,29 +54,36 @@ export function projectionCost(
           ...quantized(rows * queryRank, precision),
           matrixProduct(rows, queryRank, querySize, precision),
         ];
-  // Expanded: keys and values of each head, and keys put together with their rotated part. Absorbed: queries taken to
-  // the latent space, by a BF16 matrix for each head.
+  const cacheRow = latentSize + ropeSize;
   const latentUp =
     load.form === "expanded"
       ? [
+          copied(rows * 2 * querySize),
           ...quantized(rows * latentSize, precision),
           matrixProduct(rows, latentSize, headCount * (nopeSize + valueSize), precision),
-          copyKernel(rows * headCount * (2 * nopeSize + ropeSize) * ACTIVATION_BYTES),
+          copied(rows * headCount * (2 * nopeSize + ropeSize)),
+          copied(rows * headCount * 2 * valueSize),
         ]
-      : [perHead(rows, nopeSize, latentSize, headCount)];
+      : [
+          elementwise(rows * 2 * headCount * ropeSize),
+          perHead(rows, nopeSize, latentSize, headCount),
+          copied(rows * headCount * 2 * cacheRow),
+        ];
   return [
+    // Shared and routed outputs and the residual stream, read; the residual stream, written.
+    elementwise(rows * 4 * hiddenSize),
     rowKernel(rows, rows * 2 * hiddenSize),
     ...quantized(rows * hiddenSize, precision),
     matrixProduct(rows, hiddenSize, latentSize + ropeSize, precision),
     ...query,
     // The norm of both latents.
     rowKernel(rows, rows * 2 * ((queryRank ?? 0) + latentSize)),
-    elementwise(rows * 2 * (headCount * ropeSize + latentSize + ropeSize)),
+    copied(rows * 2 * cacheRow),
     ...latentUp,
   ];
 }
 
-/** The core over the cache, and the output projection. */
+/** The core over the cache, the output projection, the residual. */
 export function coreCost(config: ModelConfig, precision: WeightPrecision, load: AttentionLoad): CostSequence {
   const rows = sum(load.newPositions);
   const { hiddenSize, headCount, latentSize, nopeSize, ropeSize, valueSize } = config;
@@ -87,12 +96,21 @@ export function coreCost(config: ModelConfig, precision: WeightPrecision, load: 
             load,
           ),
           perHead(rows, latentSize, valueSize, headCount),
+          // From heads of rows to rows of heads.
+          copied(rows * headCount * 2 * valueSize),
         ];
   return [
     ...core,
     ...quantized(rows * headCount * valueSize, precision),
     matrixProduct(rows, headCount * valueSize, hiddenSize, precision),
+    // The other operand has just been written and comes from L2, by the training trace.
+    copied(rows * 2 * hiddenSize),
   ];
+}
+
+/** A copy that reads and writes so many activations in all. */
+function copied(elements: number): OperationCost {
+  return copyKernel(elements * ACTIVATION_BYTES);
 }
 
 function quantized(elements: number, precision: WeightPrecision): OperationCost[] {

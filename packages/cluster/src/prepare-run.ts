@@ -14,6 +14,7 @@ import {
   layersWithoutMath,
   mapLayers,
   popularitiesOf,
+  positionsOf,
   spreadRequests,
   type StepKind,
   type StepStyle,
@@ -234,7 +235,7 @@ function wireOf(scenario: Scenario): WirePrecision {
 function requestsOf(scenario: Scenario, config: ModelConfig, rankCount: number): WorkloadRequest[] {
   const { workload, run, seed } = scenario;
   if ("drawn" in workload) {
-    const { requestsPerGpu, promptTokens, steps } = workload.drawn;
+    const { requestsPerGpu, promptTokens, steps, positionsPerRequest, acceptedPerStep } = workload.drawn;
     const prefill = run.phase !== "decode";
     const newTokens = { generate: steps + 1, prefill: 1, decode: steps }[run.phase];
     const { vocabularySize } = config;
@@ -246,6 +247,8 @@ function requestsOf(scenario: Scenario, config: ModelConfig, rankCount: number):
       vocabularySize,
       prefill,
       newTokens,
+      speculation:
+        positionsPerRequest === 1 ? undefined : { positionsPerStep: positionsPerRequest, acceptedPerStep },
     });
     const [longest] = requests;
     if (longest !== undefined) checkPositions(config, longest);
@@ -268,8 +271,8 @@ function requestsOf(scenario: Scenario, config: ModelConfig, rankCount: number):
   return spreadRequests(requests, rankCount);
 }
 
-function checkPositions(config: ModelConfig, { prompt, newTokens, drawnPositions }: WorkloadRequest): void {
-  const positions = drawnPositions + prompt.length + newTokens;
+function checkPositions(config: ModelConfig, request: WorkloadRequest): void {
+  const positions = positionsOf(request) + 1;
   if (positions <= config.maxPositions) return;
   throw inputError(`requests need ${positions} positions; the executed model has ${config.maxPositions}`, {
     path: "workload",
@@ -288,11 +291,12 @@ function extremes(
   const promptRows = new Int32Array(rankCount);
   let longestPrompt = 1;
   let maxPositions = 1;
-  for (const { rank, prompt, newTokens, drawnPositions } of requests) {
-    decodeRows[rank]!++;
+  for (const request of requests) {
+    const { rank, prompt } = request;
+    decodeRows[rank]! += request.speculation?.positionsPerStep ?? 1;
     promptRows[rank]! += prompt.length;
     longestPrompt = Math.max(longestPrompt, prompt.length);
-    maxPositions = Math.max(maxPositions, drawnPositions + prompt.length + newTokens);
+    maxPositions = Math.max(maxPositions, positionsOf(request) + 1);
   }
   const mostDecoding = Math.max(1, ...decodeRows);
   const mostPrefilled = Math.min(Math.max(...promptRows, 1), Math.max(prefillTokens, longestPrompt));
@@ -321,8 +325,9 @@ function checkExchangeSizes({ styles, requests, numbers, scenario }: PreparedRun
     const perRank = new Int32Array(numbers.rankCount);
     for (const { rank } of requests) perRank[rank]!++;
     const most = Math.max(0, ...perRank);
+    const positions = requests[0]?.speculation?.positionsPerStep ?? 1;
     const { pattern, schedule } = styles.decode;
-    checkTokenLimit(Math.ceil(most / schedule.microBatchCount), pattern);
+    checkTokenLimit(Math.ceil(most / schedule.microBatchCount) * positions, pattern);
   }
   if (phase !== "decode") {
     const longest = requests.reduce((most, { prompt }) => Math.max(most, prompt.length), 0);
@@ -334,9 +339,7 @@ function checkFit(run: PreparedRun): void {
   const { scenario, timed, weightPrecision, placement, requests, numbers, profile, maxRows } = run;
   const positions = new Float64Array(numbers.rankCount);
   const priced = scenario.run.phase === "prefill" ? undefined : scenario.timing.kvLength;
-  for (const { rank, prompt, newTokens, drawnPositions } of requests) {
-    positions[rank]! += priced ?? drawnPositions + prompt.length + newTokens - 1;
-  }
+  for (const request of requests) positions[request.rank]! += priced ?? positionsOf(request);
   checkMemory(
     {
       timed,

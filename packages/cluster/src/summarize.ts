@@ -28,7 +28,7 @@ export function summarize(input: SummaryInput): Omit<Summary, "warnings"> {
   const timeToFirstTokenUs = latencies(first.map(({ firstTokenAt }) => toMicroseconds(firstTokenAt)));
   const timePerOutputTokenUs = latencies(
     several.map(({ tokens, firstTokenAt, finishedAt }) =>
-      toMicroseconds((finishedAt - firstTokenAt) / (tokens.length - 1)),
+      toMicroseconds((finishedAt - firstTokenAt) / ((tokens.length - 1) * acceptedPerStep(run))),
     ),
   );
   return {
@@ -74,11 +74,22 @@ function stepSummaries(overlap: RunOverlap): StepSummary[] {
   return overlap.steps.map(({ kind, us, layerUs }) => ({ kind, us, layerUs: layerUs ?? 0 }));
 }
 
+/** Tokens that a decode step gives a request, on average. */
+function acceptedPerStep({ requests }: PreparedRun): number {
+  return requests[0]?.speculation?.acceptedPerStep ?? 1;
+}
+
+/** Of the positions that a decode step computes, those that become tokens. */
+function acceptedPart(run: PreparedRun): number {
+  return acceptedPerStep(run) / (run.requests[0]?.speculation?.positionsPerStep ?? 1);
+}
+
 /** New tokens in decode; prompt tokens where nothing is decoded. */
 function tokensPerSecondPerNode(run: PreparedRun, steps: readonly StepOutcome[]): number {
   const decoding = steps.filter(({ kind }) => kind === "decode");
   const counted = decoding.length > 0 ? decoding : steps;
-  const tokens = counted.reduce((sum, step) => sum + step.tokens, 0);
+  const computed = counted.reduce((sum, step) => sum + step.tokens, 0);
+  const tokens = decoding.length > 0 ? computed * acceptedPart(run) : computed;
   const picoseconds = counted.reduce((sum, { start, end }) => sum + (end - start), 0);
   return picoseconds === 0 ? 0 : tokens / (picoseconds / 1e12) / run.numbers.nodeCount;
 }

@@ -4,6 +4,7 @@
 import {
   ACTIVATION_BYTES,
   type CostSequence,
+  indexKernels,
   matrixProduct,
   memoryKernel,
   type OperationCost,
@@ -33,6 +34,25 @@ export function expertsCost(
     swiglu(rows * expertInnerSize, precision),
     matrixProduct(rows, expertInnerSize, hiddenSize, precision, activeExperts, spread),
   ];
+}
+
+/**
+ * Before and after the grouped products where tokens arrive once for all experts of a rank, as in DeepEP's normal mode:
+ * they are expanded to one row for each expert, the rows of an expert side by side (DeepGEMM's contiguous layout; SGLang's
+ * `ep_scatter`), and each token's rows are weighed and summed again (`ep_gather`). The kernels are those of the training
+ * trace. Rows that arrive one for each expert, as in low-latency mode, lie as the masked layout takes them.
+ */
+export function permutationCost(
+  config: ModelConfig,
+  precision: WeightPrecision,
+  { tokens, rows }: { readonly tokens: number; readonly rows: number },
+): { readonly expand: CostSequence; readonly reduce: CostSequence } {
+  const { hiddenSize } = config;
+  const arrived = precision === "fp8" ? QUANTIZED_BYTES : ACTIVATION_BYTES;
+  return {
+    expand: [indexKernels(rows), memoryKernel((tokens + rows) * hiddenSize * arrived)],
+    reduce: [memoryKernel((tokens + rows) * hiddenSize * ACTIVATION_BYTES)],
+  };
 }
 
 /** One SwiGLU network for all tokens, of inner size `innerSize`: shared experts, dense layers. */

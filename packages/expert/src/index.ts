@@ -13,7 +13,7 @@ export {
   type RowBlock,
   type Sending,
 } from "./exchange-terms.ts";
-export { expertsCost, gateCost, mlpCost } from "./expert-cost.ts";
+export { expertsCost, gateCost, mlpCost, permutationCost } from "./expert-cost.ts";
 export {
   checkSteps,
   checkTokenLimit,

@@ -14,8 +14,10 @@ const INTRODUCTIONS: Readonly<Record<TableName, string>> = {
     "Arithmetic, computed by the product's own functions where it has them. It tests bookkeeping, not fidelity. Exact " +
     "means: as published, to the printed digits and rounded as there. Where a publication leaves its convention open, ours is shown only.",
   prediction:
-    "Nothing is fitted to these figures. Each row is the mean over ranks of one dispatch or combine of DeepEP's own " +
-    "benchmark, run on the emulated cluster.",
+    "Nothing is fitted to these figures. A row of dispatch and combine is the mean over ranks of DeepEP's own benchmark, run " +
+    "on the emulated cluster. A row of layers and steps is a scenario without math: three MoE layers of prefill or six of " +
+    "decode are run, a layer is the mean of those in steady state, and a step adds the missing ones to what was run. Which " +
+    "rows are gated was settled by how complete their configuration is, before they were compared; the others are shown.",
 };
 
 export function renderFidelityDocument(tables: FidelityTables): string {
@@ -32,7 +34,7 @@ export function renderFidelityDocument(tables: FidelityTables): string {
     ...parts,
     ...(tables.summary === null ? [] : ["### Summary of predictions", ...renderSummary(tables.summary)]),
     "### Not yet predicted",
-    "These need schedules of a later version:",
+    "These need traffic that comes and goes, and caches of prefixes:",
     NOT_YET_PREDICTED.map(({ id, quantity }) => `- ${id}: ${quantity}`).join("\n"),
   ].join("\n\n")}\n`;
 }
@@ -83,6 +85,7 @@ function renderSummary(summary: PredictionSummary): string[] {
     line("dispatch", summary.dispatch),
     line("combine", summary.combine),
     line("both", summary.together),
+    line("layers and steps", summary.steps),
   ].join("\n");
   return [table, CONTEXT];
 }

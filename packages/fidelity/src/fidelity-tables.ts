@@ -10,6 +10,7 @@ import {
   NOT_YET_PREDICTED,
   type PredictionSummary,
   predictionParts,
+  STEP_GATES,
   summarizePredictions,
   TO_BEAT,
 } from "./prediction-parts.ts";
@@ -36,8 +37,8 @@ export function fidelityParts(): readonly RowPart[] {
   return [...calibrationParts(), ...identityParts(), ...predictionParts()];
 }
 
-/** Throws an input error for a part that there is not. */
-export function computeFidelity({ only, onPart }: FidelityOptions = {}): FidelityTables {
+/** Rejects with an input error for a part that there is not. */
+export async function computeFidelity({ only, onPart }: FidelityOptions = {}): Promise<FidelityTables> {
   const all = fidelityParts();
   const parts = only === undefined ? all : all.filter(({ id }) => id.toLowerCase() === only.toLowerCase());
   if (parts.length === 0) {
@@ -48,10 +49,11 @@ export function computeFidelity({ only, onPart }: FidelityOptions = {}): Fidelit
       allowed,
     });
   }
-  const computed = parts.map((part, index): ComputedPart => {
+  const computed: ComputedPart[] = [];
+  for (const [index, part] of parts.entries()) {
     onPart?.(part, index, parts.length);
-    return { ...part, rows: part.rows() };
-  });
+    computed.push({ ...part, rows: await part.rows() });
+  }
   const of = (table: TableName): ComputedPart[] => computed.filter((part) => part.table === table);
   const tables = { calibration: of("calibration"), identity: of("identity"), prediction: of("prediction") };
   const predicted = tables.prediction.flatMap(({ rows }) => rows);
@@ -71,6 +73,7 @@ export function fidelityData({ tables, summary }: FidelityTables): object {
     prediction: rowsOf(tables.prediction),
     summary,
     gates: GATES,
+    stepGates: STEP_GATES,
     noiseFloor: NOISE_FLOOR,
     toBeat: TO_BEAT,
     notYetPredicted: NOT_YET_PREDICTED,

@@ -3,8 +3,10 @@
 import {
   type ErrorSummary,
   GATES,
+  type Gates,
   NOISE_FLOOR,
   type PredictionSummary,
+  STEP_GATES,
   TO_BEAT,
 } from "./prediction-parts.ts";
 import type { FidelityRow } from "./row.ts";
@@ -50,16 +52,26 @@ export const CONTEXT: string = contextOf(NOISE_FLOOR);
 
 function contextOf([least, most]: typeof NOISE_FLOOR): string {
   return (
-    `Gates: ${percent(GATES.median)} at the median, ${percent(GATES.worst)} at worst. Noise floor: two teams that repeat the same ` +
+    `Gates: dispatch and combine ${gatesText(GATES)}; layers and steps ${gatesText(STEP_GATES)}. Noise floor: two teams that repeat the same ` +
     `test differ by ${100 * least} to ${100 * most} %. The closed-form predictor to beat (InferSim, low latency over EP16 to ` +
     `EP256) errs by ${percent(TO_BEAT.dispatch)} on dispatch and ${percent(TO_BEAT.combine)} on combine, on average.`
   );
 }
 
-/** A line for dispatch, for combine and for both, and what they are measured by. */
-export function summaryLines({ dispatch, combine, together }: PredictionSummary): string[] {
+function gatesText({ median, worst }: Gates): string {
+  return `${percent(median)} at the median, ${percent(worst)} at worst`;
+}
+
+/** A line for dispatch, for combine, for both, for layers and steps, and what they are measured by. */
+export function summaryLines({ dispatch, combine, together, steps }: PredictionSummary): string[] {
   const line = (name: string, { rows, median, worst, mean, meetsGates }: ErrorSummary): string =>
     `${name}: ${rows} rows, error ${percent(median)} at the median, ${percent(worst)} at worst, ${percent(mean)} on average: ` +
     `the gates are ${meetsGates ? "met" : "missed"}`;
-  return [line("dispatch", dispatch), line("combine", combine), line("both", together), CONTEXT];
+  return [
+    line("dispatch", dispatch),
+    line("combine", combine),
+    line("both", together),
+    line("layers and steps", steps),
+    CONTEXT,
+  ];
 }

@@ -22,6 +22,7 @@ export {
   NOISE_FLOOR,
   NOT_YET_PREDICTED,
   type PredictionSummary,
+  STEP_GATES,
   TO_BEAT,
 } from "./prediction-parts.ts";
 export { type FidelityRow, type Judged, type RowPart, type TableName } from "./row.ts";

@@ -14,7 +14,7 @@ export interface FidelityRow {
   /** Of ours, as it is printed. */
   readonly decimals: number;
   readonly judged: Judged;
-  /** Ours over published, minus 1; null for text. */
+  /** Ours over published, minus 1; of a published range 0 inside, otherwise from its nearer end; null for text. */
   readonly error: number | null;
   /** Null where a row need not be exact. */
   readonly isExact: boolean | null;
@@ -32,7 +32,7 @@ export interface RowPart {
   readonly id: string;
   readonly title: string;
   readonly command: string;
-  readonly rows: () => readonly FidelityRow[];
+  readonly rows: () => readonly FidelityRow[] | Promise<readonly FidelityRow[]>;
 }
 
 interface Compared {
@@ -49,6 +49,23 @@ export function comparedRow(judged: "fitted" | "gated" | "shown", row: Compared)
   const { note, ...rest } = row;
   const error = row.ours / row.published - 1;
   return { ...rest, judged, error, isExact: null, ...(note === undefined ? {} : { note }) };
+}
+
+/** Where a range was published. It is shown: what lies inside says nothing of how far off it is. */
+export function rangeRow(
+  row: Omit<Compared, "published"> & { readonly range: readonly [number, number] },
+): FidelityRow {
+  const { range, note, ...rest } = row;
+  const [least, most] = range;
+  const nearest = Math.min(Math.max(row.ours, least), most);
+  return {
+    ...rest,
+    published: `${least} to ${most}${row.unit === "" ? "" : ` ${row.unit}`}`,
+    judged: "shown",
+    error: row.ours / nearest - 1,
+    isExact: null,
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 /** How the publication rounded what it printed. */

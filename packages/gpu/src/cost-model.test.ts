@@ -4,9 +4,11 @@ import {
   absorbedAttention,
   copyKernel,
   CostModel,
+  exchangeKernel,
   expandedAttention,
   HARDWARE_PROFILES,
   type HardwareProfile,
+  indexKernels,
   matrixProduct,
   memoryKernel,
   type OperationCost,
@@ -16,7 +18,7 @@ import {
 } from "./index.ts";
 
 const h800 = HARDWARE_PROFILES.get("h800")!;
-/** 100 SMs; 1 TB/s; 1 and 2 TFLOPS of each SM; everything reached in full, and a microsecond for each kernel. */
+/** 100 SMs; 1 TB/s; 1 and 2 TFLOPS of each SM; everything reached in full, a microsecond for each kernel, no gap behind it. */
 const round: HardwareProfile = {
   ...h800,
   name: "round",
@@ -30,7 +32,9 @@ const round: HardwareProfile = {
     operandBytesPerSecondPerSm: 1e15,
     tileUs: 1e-9,
     streaming: 0.5,
+    casting: 0.25,
     rowUs: 3,
+    indexUsPerRow: 0.01,
     absorbedUs: 10,
     absorbedExtraPositions: 100,
     absorbedTensor: 0.5,
@@ -38,6 +42,7 @@ const round: HardwareProfile = {
     expandedTileUs: 4,
   },
   launchUs: 2,
+  gapUs: 0,
 };
 
 function microseconds(cost: OperationCost, sms: number = 100, profile: HardwareProfile = round): number {
@@ -57,6 +62,15 @@ describe("the cost model", () => {
     expect(() => model.duration([kernel], 101)).toThrow(/101 of 100 SMs/);
   });
 
+  test("leaves a gap behind each kernel, but for those of dispatch and combine, whose fitted times contain it", () => {
+    const gapped = new CostModel({ ...round, gapUs: 0.5 });
+    expect(gapped.duration([kernel, kernel], 100)).toBe(6e6 + 2 * 0.5e6);
+    // 3 kernels of 1 µs, 100 rows at 0.01 µs, 3 gaps.
+    expect(gapped.duration([indexKernels(100)], 100)).toBe(3e6 + 1e6 + 3 * 0.5e6);
+    const exchange = exchangeKernel("copy", 0);
+    expect(gapped.duration([exchange], 100)).toBe(model.duration([exchange], 100));
+  });
+
   test("gives half of the SMs the whole memory bandwidth, and fewer their part", () => {
     const copy = copyKernel(4e6); // 4 µs at 1 TB/s
     expect([100, 50, 25].map((sms) => microseconds(copy, sms))).toEqual([5, 5, 9]);
@@ -73,6 +87,8 @@ describe("the cost model", () => {
 
   test("quantisation reads BF16, writes FP8 and a scale for every 128 channels", () => {
     expect(quantization(128).bytes).toBe(256 + 128 + 4);
+    // At a quarter of 1 TB/s: a million groups of 388 bytes take 1,552 µs.
+    expect(microseconds(quantization(128e6))).toBeCloseTo(1 + 1552, 6);
   });
 });
 
@@ -203,6 +219,8 @@ describe("more work on fewer SMs never takes less time", () => {
             expandedAttention(shape, requests),
             rowKernel(newPositions, newPositions * before),
             copyKernel(newPositions * before),
+            quantization(newPositions * before),
+            indexKernels(newPositions),
           ];
         };
         const larger = [kernels(length + more, cached), kernels(length, cached + more)];

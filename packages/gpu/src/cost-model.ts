@@ -1,6 +1,12 @@
 // What an operation asks of a GPU, and how long a sequence of kernels takes on some of its SMs.
 
-import { type Duration, invariant, microseconds, picoseconds } from "@windtunnel/base";
+import {
+  type Duration,
+  invariant,
+  microseconds,
+  picoseconds,
+  PICOSECONDS_PER_MICROSECOND,
+} from "@windtunnel/base";
 import { type ExchangeKernel, exchangeKernelTime } from "./exchange-costs.ts";
 import type { HardwareProfile } from "./hardware-profile.ts";
 import { kernelTime } from "./kernel-time.ts";
@@ -26,8 +32,12 @@ export type KernelShape =
   | { readonly kind: "copy" }
   /** Reads, computes next to nothing, writes. */
   | { readonly kind: "stream" }
+  /** As `stream`, and finds the largest of every 128 values before it writes them. */
+  | { readonly kind: "cast" }
   /** As `stream`, and reduces each row. */
   | { readonly kind: "rows"; readonly rows: number }
+  /** Counts rows by expert and finds their places: bound by atomics and single elements, not by bytes. */
+  | { readonly kind: "index"; readonly rows: number }
   /** Blocks of query rows over all requests, and the positions that each of them passes. */
   | {
       readonly kind: "absorbed-attention";
@@ -65,7 +75,10 @@ export class CostModel {
     this.#speed = speed;
   }
 
-  /** The time on `sms` of the GPU's streaming multiprocessors. */
+  /**
+   * The time on `sms` of the GPU's streaming multiprocessors, each kernel with the gap behind it. Kernels of dispatch and
+   * combine have theirs in their fitted times.
+   */
   duration(costs: CostSequence, sms: number): Duration {
     const { profile } = this;
     invariant(sms > 0 && sms <= profile.sms, `${sms} of ${profile.sms} SMs`);
@@ -73,7 +86,7 @@ export class CostModel {
     for (const cost of costs) {
       total +=
         cost.exchange === undefined
-          ? kernelTime({ cost, sms, profile })
+          ? kernelTime({ cost, sms, profile }) + cost.kernels * profile.gapUs * PICOSECONDS_PER_MICROSECOND
           : exchangeKernelTime(cost.exchange, cost, sms, profile);
     }
     return picoseconds(total / this.#speed);

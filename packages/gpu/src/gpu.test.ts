@@ -27,6 +27,7 @@ const profile: HardwareProfile = {
   nics: { count: 1, bytesPerSecond: 1e10 },
   kernels: { ...HOPPER_KERNELS, overheadUs: 1, streaming: 1 },
   launchUs: 2,
+  gapUs: 0,
   exchange: HOPPER_EXCHANGE,
 };
 const place = { step: 0, layer: 0, microBatch: 0 };

@@ -40,6 +40,7 @@ export {
   ACTIVATION_BYTES,
   copyKernel,
   elementwise,
+  indexKernels,
   matrixProduct,
   memoryKernel,
   quantization,

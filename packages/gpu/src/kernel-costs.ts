@@ -58,7 +58,15 @@ export function copyKernel(bytes: number): OperationCost {
 
 /** Activations to FP8, with a scale for every 128 channels: before a product whose weights are FP8. */
 export function quantization(elements: number): OperationCost {
-  return memoryKernel(elements * (ACTIVATION_BYTES + QUANTIZED_BYTES));
+  return { ...memoryKernel(elements * (ACTIVATION_BYTES + QUANTIZED_BYTES)), shape: { kind: "cast" } };
+}
+
+/**
+ * Where the rows of a grouped product come from, when tokens arrive once for all experts of a rank: rows counted by
+ * expert, the place of each, and scales laid out by column.
+ */
+export function indexKernels(rows: number): OperationCost {
+  return { shape: { kind: "index", rows }, precision: "bf16", flops: 0, bytes: 0, kernels: 3 };
 }
 
 /** A kernel that reduces each of its rows (norm, top-k) and reads and writes `elements` activations in all. */

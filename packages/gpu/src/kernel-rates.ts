@@ -15,10 +15,14 @@ export interface KernelRates {
   readonly operandBytesPerSecondPerSm: number;
   /** Fixed time of a tile on its SM, to fill the pipeline and to write the result, in microseconds. */
   readonly tileUs: number;
-  /** Elementwise kernels (casts, activations, gathered and summed rows): share of the HBM bandwidth. */
+  /** Elementwise kernels (activations, gathered and summed rows): share of the HBM bandwidth. */
   readonly streaming: number;
+  /** Casts to FP8 with a scale for every 128 values: share of the HBM bandwidth. */
+  readonly casting: number;
   /** Kernels that reduce each row on its own (norms, top-k): time that a row takes of an SM, in microseconds. */
   readonly rowUs: number;
+  /** Before a grouped product over tokens: time that the places of its rows take, for each row, in microseconds. */
+  readonly indexUsPerRow: number;
   /** Absorbed attention core: start, split over SMs and sum of the parts, in microseconds. */
   readonly absorbedUs: number;
   /** Absorbed attention core: what a request costs beside its context, in positions. */
@@ -43,7 +47,9 @@ export const HOPPER_KERNELS: KernelRates = {
   operandBytesPerSecondPerSm: fitted("operandBytesPerSecondPerSm"),
   tileUs: fitted("tileUs"),
   streaming: fitted("streaming"),
+  casting: fitted("casting"),
   rowUs: fitted("rowUs"),
+  indexUsPerRow: fitted("indexUsPerRow"),
   absorbedUs: fitted("absorbedUs"),
   absorbedExtraPositions: fitted("absorbedExtraPositions"),
   absorbedTensor: fitted("absorbedTensor"),
@@ -62,7 +68,9 @@ export const kernelRatesSchema: z.ZodType<KernelRates> = z
     operandBytesPerSecondPerSm: amount("operandBytesPerSecondPerSm"),
     tileUs: amount("tileUs"),
     streaming: fraction("streaming"),
+    casting: fraction("casting"),
     rowUs: amount("rowUs"),
+    indexUsPerRow: amount("indexUsPerRow"),
     absorbedUs: amount("absorbedUs"),
     absorbedExtraPositions: amount("absorbedExtraPositions"),
     absorbedTensor: fraction("absorbedTensor"),

@@ -39,6 +39,10 @@ export function kernelTime(run: KernelRun): number {
       return overhead + memoryTime(run, rates.memory);
     case "stream":
       return overhead + memoryTime(run, rates.streaming);
+    case "cast":
+      return overhead + memoryTime(run, rates.casting);
+    case "index":
+      return overhead + shape.rows * rates.indexUsPerRow * PICOSECONDS_PER_MICROSECOND;
     case "rows": {
       // A block loads its row and then reduces it: neither hides the other.
       const rowsInTurn = Math.max(1, shape.rows / sms);

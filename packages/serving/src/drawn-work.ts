@@ -122,7 +122,8 @@ export class DrawnWork implements RankWork {
   /** Its number in its unit. */
   readonly #unitRank: number;
   readonly #pool: RoutingPool;
-  readonly #cached = new Map<number, number>();
+  /** By request: cached positions, on average, and the part of a decode step's positions that stays. */
+  readonly #cached = new Map<number, { positions: number; readonly acceptedPerStep: number | undefined }>();
 
   constructor(rank: number, unitRank: number, pool: RoutingPool) {
     this.#rank = rank;
@@ -131,7 +132,8 @@ export class DrawnWork implements RankWork {
   }
 
   admit({ request, admit }: PlannedRequest): void {
-    if (admit !== undefined) this.#cached.set(request, admit.drawnPositions);
+    if (admit === undefined) return;
+    this.#cached.set(request, { positions: admit.drawnPositions, acceptedPerStep: admit.acceptedPerStep });
   }
 
   release(request: number): void {
@@ -139,7 +141,7 @@ export class DrawnWork implements RankWork {
   }
 
   cachedPositions(request: number): number {
-    return defined(this.#cached.get(request), `request ${request}`);
+    return Math.floor(this.#requestOf(request).positions);
   }
 
   rowsOf(parts: readonly BatchPart[], { step, microBatch, firstRow }: RowsPlace): MicroBatchRows {
@@ -163,8 +165,14 @@ export class DrawnWork implements RankWork {
 
   newTokens(requests: readonly PlannedRequest[]): number[] {
     for (const { request, tokens } of requests) {
-      this.#cached.set(request, this.cachedPositions(request) + tokens.length);
+      const cached = this.#requestOf(request);
+      const isPrefill = cached.positions === 0;
+      cached.positions += isPrefill ? tokens.length : (cached.acceptedPerStep ?? tokens.length);
     }
     return requests.map(() => 0);
+  }
+
+  #requestOf(request: number): { positions: number; readonly acceptedPerStep: number | undefined } {
+    return defined(this.#cached.get(request), `request ${request}`);
   }
 }

@@ -13,4 +13,11 @@ export { twoBatchSglang } from "./schedules/two-batch-sglang.ts";
 export { sequential } from "./schedules/sequential.ts";
 export { type RequestOutcome, Scheduler, type SchedulerOptions, type StepOutcome } from "./scheduler.ts";
 export { layersWithoutMath, mapLayers, type TimedLayer } from "./timed-layers.ts";
-export { type DrawnWorkload, drawRequests, spreadRequests, type WorkloadRequest } from "./workload.ts";
+export {
+  type DrawnWorkload,
+  drawRequests,
+  positionsOf,
+  type Speculation,
+  spreadRequests,
+  type WorkloadRequest,
+} from "./workload.ts";

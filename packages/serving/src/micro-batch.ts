@@ -13,6 +13,7 @@ import {
   expertsCost,
   gateCost,
   mlpCost,
+  permutationCost,
   RankExchange,
 } from "@windtunnel/expert";
 import { type CostSequence, type Dependency, elementwise, type Gpu, type RowSpread } from "@windtunnel/gpu";
@@ -194,7 +195,12 @@ export class MicroBatch implements ScheduledMicroBatch {
     const rowsByExpert = rank.checkKept();
     rank.runExperts();
     const rows = sum(rowsByExpert);
-    const cost = this.#expertsCost(rows, activeExperts(rowsByExpert), spreadOf(rowsByExpert));
+    const products = this.#expertsCost(rows, activeExperts(rowsByExpert), spreadOf(rowsByExpert));
+    // Sums of tokens are there only where tokens arrived once for all experts of this rank.
+    const tokens = sum(rank.partials.map((set) => set.tokens.length));
+    const { config, weightPrecision } = this.#timed;
+    const { expand, reduce } = permutationCost(config, weightPrecision, { tokens, rows });
+    const cost = tokens === 0 ? products : [...expand, ...products, ...reduce];
     const arrived = this.#need(this.#exchanged, "arrived rows");
     this.#exchanged = this.#compute("mlp.experts", layer, cost, [arrived], rows);
   }
@@ -350,7 +356,7 @@ function activeExperts(rowsByExpert: Int32Array): number {
   return rowsByExpert.reduce((total, count) => total + (count > 0 ? 1 : 0), 0);
 }
 
-function sum(values: Int32Array): number {
+function sum(values: Iterable<number>): number {
   let total = 0;
   for (const value of values) total += value;
   return total;

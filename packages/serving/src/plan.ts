@@ -6,13 +6,15 @@ export type StepKind = "prefill" | "decode";
 
 export interface PlannedRequest {
   readonly request: number;
-  /** The prompt, or the token that the request was given last. */
+  /** The prompt, or the token that the request was given last and those that are guessed to follow it. */
   readonly tokens: readonly number[];
   /** Set when the request comes to its rank: positions that it will have at most. */
   readonly admit?: {
     readonly positions: number;
     /** Positions whose keys and values are drawn instead of prefilled. */
     readonly drawnPositions: number;
+    /** Of a decode step's positions, those that stay in the cache, on average; missing: all. */
+    readonly acceptedPerStep?: number;
   };
   /** This step is the request's last. */
   readonly last: boolean;

@@ -70,7 +70,7 @@ function* runStep(run: Omit<StepRun, "moeLayers">): Program<StepReport> {
   const place = { step: plan.step, layer: -1, microBatch: -1 };
   const residual = batches.flatMap((batch) => batch.residual);
   const last = residual.reduce((at, dependency) => latest(at, dependency.at), startedAt);
-  const rows = size;
+  const rows = size * positionsPerRequest(plan);
   const end =
     rows === 0
       ? last
@@ -151,6 +151,7 @@ function createMicroBatch(
   const layers = moeLayers.map(({ layer }) => layer);
   const order = new MicroBatchOrder(schedule.name, index, layers);
   const padding = size - parts.length;
+  const padded = padding * positionsPerRequest(plan);
   const rows = work.rowsOf(parts, { step, kind, microBatch: index, firstRow });
   const batch = new MicroBatch({
     setup,
@@ -158,7 +159,7 @@ function createMicroBatch(
     step,
     index,
     rows,
-    pricedRows: rows.rowCount + padding,
+    pricedRows: rows.rowCount + padded,
     order,
     ...(continues === undefined ? {} : { continues }),
     load: attentionLoad(run, parts, padding),
@@ -169,11 +170,16 @@ function createMicroBatch(
   return { batch, order };
 }
 
+/** Positions that come out of a step for each request: of a prompt the last one, in decode all that are verified. */
+function positionsPerRequest({ kind, requests }: StepPlan): number {
+  return kind === "decode" ? (requests[0]?.tokens.length ?? 1) : 1;
+}
+
 /** Rows as the timed attention sees them; what pads a batch attends to itself alone. */
 function attentionLoad(run: StepRun, parts: readonly BatchPart[], padding: number): AttentionLoad {
   const { plan, setup } = run;
   const priced = plan.kind === "decode" ? setup.timed.cachedPositions : undefined;
-  const pads = Array.from({ length: padding }, () => 1);
+  const pads = Array.from({ length: padding }, () => positionsPerRequest(plan));
   return {
     form: plan.kind === "prefill" ? "expanded" : "absorbed",
     newPositions: [...parts.map(({ tokens }) => tokens.length), ...pads],

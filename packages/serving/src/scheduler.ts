@@ -7,7 +7,7 @@ import { CONTROL_EVENTS } from "@windtunnel/gpu";
 import type { Recorder } from "@windtunnel/trace";
 import type { LogicalProcess, ProcessContext, ProcessEvent, WaitReport } from "@windtunnel/virtual-time";
 import type { Plan, PlannedRequest, StepKind, StepReport } from "./plan.ts";
-import type { WorkloadRequest } from "./workload.ts";
+import { positionsOf, type WorkloadRequest } from "./workload.ts";
 
 export interface SchedulerOptions {
   readonly requests: readonly WorkloadRequest[];
@@ -43,6 +43,7 @@ export interface RequestOutcome {
 export interface StepOutcome {
   readonly kind: StepKind;
   readonly requests: number;
+  /** Positions that it computed. */
   readonly tokens: number;
   readonly start: Instant;
   readonly end: Instant;
@@ -132,15 +133,16 @@ export class Scheduler implements LogicalProcess {
 
   #planRequest(progress: Progress, kind: StepKind, now: Instant): PlannedRequest {
     const { workload, tokens } = progress;
-    const { request, prompt, newTokens, drawnPositions } = workload;
+    const { request, prompt, newTokens, drawnPositions, speculation } = workload;
     const last = tokens.length + 1 === newTokens || this.#options.prefillOnly;
     const lastToken = tokens.at(-1);
-    const fed = kind === "prefill" || lastToken === undefined ? prompt : [lastToken];
+    const fed = kind === "prefill" || lastToken === undefined ? prompt : decodedTokens(workload, lastToken);
     if (progress.admitted) return { request, tokens: fed, last };
     progress.admitted = true;
     progress.startedAt = now;
-    const positions = drawnPositions + prompt.length + newTokens - 1;
-    return { request, tokens: fed, last, admit: { positions, drawnPositions } };
+    const positions = positionsOf(workload);
+    const accepted = speculation === undefined ? {} : { acceptedPerStep: speculation.acceptedPerStep };
+    return { request, tokens: fed, last, admit: { positions, drawnPositions, ...accepted } };
   }
 
   /** Requests of the next step by rank, or undefined when all are done. */
@@ -176,7 +178,8 @@ export class Scheduler implements LogicalProcess {
     let tokens = 0;
     for (const report of this.#reports.toSorted((a, b) => a.rank - b.rank)) {
       for (const [index, progress] of plans[report.rank]!.entries()) {
-        tokens += kind === "prefill" ? progress.workload.prompt.length : 1;
+        const { prompt, speculation } = progress.workload;
+        tokens += kind === "prefill" ? prompt.length : (speculation?.positionsPerStep ?? 1);
         this.#takeToken(
           progress,
           defined(report.newTokens[index], `token ${index} of rank ${report.rank}`),
@@ -214,4 +217,9 @@ export class Scheduler implements LogicalProcess {
       newTokens: tokens.length,
     });
   }
+}
+
+/** What a decode step is given: the last token, and where several positions are verified, what is guessed to follow it. */
+function decodedTokens({ speculation }: WorkloadRequest, last: number): number[] {
+  return Array.from({ length: speculation?.positionsPerStep ?? 1 }, () => last);
 }

@@ -28,6 +28,7 @@ export function configure(command: Command, screen: Screen): void {
       examples(
         "windtunnel validate",
         "windtunnel validate --only P2",
+        "windtunnel validate --only P11",
         "windtunnel validate --write docs/fidelity.md",
         "windtunnel validate --experiments --write docs/experiments.md",
       ),
@@ -56,7 +57,7 @@ async function tables({ only, write, json }: Options, screen: Screen): Promise<v
   const display = createCountDisplay(screen, "validate");
   let computed;
   try {
-    computed = computeFidelity({
+    computed = await computeFidelity({
       only,
       onPart: ({ id, title }, index, count) => display.begin(index, count, `${id} ${title}`),
     });

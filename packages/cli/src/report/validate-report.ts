@@ -39,7 +39,10 @@ export function renderFidelity({ tables, summary }: FidelityTables, colours: Col
   return [
     ...blocks,
     [colours.cyan("Summary of predictions"), ...lines].join("\n"),
-    [colours.cyan("Not yet predicted: these need schedules of a later version"), ...later].join("\n"),
+    [
+      colours.cyan("Not yet predicted: these need traffic that comes and goes, and caches of prefixes"),
+      ...later,
+    ].join("\n"),
   ].join("\n\n");
 }
 

@@ -4,7 +4,15 @@
 import { invariant } from "@windtunnel/base";
 import { absorbedAttention, expandedAttention, type HeadShape } from "../attention-costs.ts";
 import type { OperationCost, RowSpread } from "../cost-model.ts";
-import { copyKernel, matrixProduct, memoryKernel, rowKernel, type WeightPrecision } from "../kernel-costs.ts";
+import {
+  copyKernel,
+  indexKernels,
+  matrixProduct,
+  memoryKernel,
+  quantization,
+  rowKernel,
+  type WeightPrecision,
+} from "../kernel-costs.ts";
 import type { CalibrationRow } from "./calibration-step.ts";
 import figures from "./kernel-figures.json" with { type: "json" };
 
@@ -102,6 +110,13 @@ function measured(values: Values): Measured {
       return measuredProduct(values);
     case "copy":
       return { cost: copyKernel(values.number("bytes")), configuration: values.text("name") };
+    case "cast":
+      return {
+        cost: quantization(values.number("rows") * values.number("channels")),
+        configuration: values.text("name"),
+      };
+    case "index":
+      return { cost: indexKernels(values.number("rows")), configuration: values.text("name") };
     case "stream":
       return { cost: memoryKernel(values.number("bytes")), configuration: values.text("name") };
     default: {

@@ -34,6 +34,8 @@ const GROUPS: readonly Group[] = [
     ],
   },
   { guess: { streaming: 0.7, rowUs: 2 }, families: ["trace-streaming", "trace-rows"] },
+  { guess: { casting: 0.6 }, families: ["trace-casts"] },
+  { guess: { indexUsPerRow: 0.01 }, families: ["trace-index"] },
   {
     guess: { absorbedUs: 15, absorbedExtraPositions: 300, absorbedTensor: 0.6 },
     families: ["mla-decode"],
