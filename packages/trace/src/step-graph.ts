@@ -150,17 +150,16 @@ class RankGraphOfStep implements RankGraph {
 
   /** Of an exchange's messages a span names the source, and it starts, or a wait ends, when that one arrives. */
   #keepMessages(messages: readonly RecordedMessage[]): void {
-    const bySource = new Map<number, RecordedMessage[]>();
-    for (const message of messages) {
-      const known = bySource.get(message.source);
-      if (known === undefined) bySource.set(message.source, [message]);
-      else known.push(message);
-    }
+    const wanted = new Map<string, number[]>();
     for (const { cause, sequence, start, end, name } of this.spans) {
       if (cause.kind !== "message") continue;
-      const at = name === "host.wait" ? end : start;
-      const found = bySource.get(cause.rank)?.find(({ arrivedAt }) => arrivedAt === at);
-      if (found !== undefined) this.#messages.set(sequence, found);
+      const key = `${cause.rank} ${name === "host.wait" ? end : start}`;
+      wanted.set(key, [...(wanted.get(key) ?? []), sequence]);
+    }
+    for (const message of messages) {
+      for (const sequence of wanted.get(`${message.source} ${message.arrivedAt}`) ?? []) {
+        if (!this.#messages.has(sequence)) this.#messages.set(sequence, message);
+      }
     }
   }
 
