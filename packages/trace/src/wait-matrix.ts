@@ -127,7 +127,9 @@ export class WaitMatrix {
     for (const [index, meanUs] of means.entries()) {
       if (this.#counts[index] === 0) continue;
       const name = classOf(index);
-      classes.set(name, [...(classes.get(name) ?? []), meanUs]);
+      const known = classes.get(name);
+      if (known === undefined) classes.set(name, [meanUs]);
+      else known.push(meanUs);
     }
     const usualOf = new Map(
       [...classes].flatMap(([name, each]) =>
