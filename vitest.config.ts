@@ -12,7 +12,7 @@ const config: ViteUserConfig = {
       {
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "traces/*.test.ts"],
           exclude: [...ignored, "**/*.proc.test.ts", "**/*.long.test.ts"],
           testTimeout: 60_000,
           // Modules keep nothing that a test could change; loading them once for each worker saves a third of the time.

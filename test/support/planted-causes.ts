@@ -3,7 +3,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { RandomStream } from "@windtunnel/base";
-import { analyzeRun, fabricsOf, openRecording, type Suspect } from "@windtunnel/trace";
+import { analyzeRun, openRecording, type Suspect } from "@windtunnel/trace";
 import { temporaryFolder } from "./folders.ts";
 import { runInto } from "./runs.ts";
 import { writeTimedModel } from "./timed-models.ts";
@@ -222,14 +222,4 @@ export default {
   },
 };
 `;
-}
-
-/** Names of all links of a recording; for messages of failing tests. */
-export function linksOf(file: string): readonly string[] {
-  const recording = openRecording(file);
-  try {
-    return fabricsOf(recording.header).flatMap(({ links }) => links);
-  } finally {
-    recording.close();
-  }
 }

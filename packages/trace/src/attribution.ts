@@ -6,9 +6,10 @@
 import { invariant } from "@windtunnel/base";
 import type { CauseSegment, StepCause } from "./causes.ts";
 import type { RecordedMessage, RecordedSpan } from "./record-layout.ts";
-import type { RecordingHeader } from "./records.ts";
+import { isPcieLink } from "./link-kinds.ts";
 import { fabricsOf } from "./recording-reader.ts";
-import { communicates, computes, type RankGraph, relays, type StepGraph } from "./step-graph.ts";
+import { communicates, computes, type RecordingHeader } from "./records.ts";
+import { type RankGraph, relays, type StepGraph } from "./step-graph.ts";
 
 /** A wire by the fabric process and link that limits a message. */
 export type WireOf = (process: number, link: number) => "nvlink" | "pcie" | "nic";
@@ -17,7 +18,7 @@ export function wiresOf(header: RecordingHeader): WireOf {
   const fabrics = new Map(fabricsOf(header).map((fabric) => [fabric.id, fabric]));
   return (process, link) => {
     const fabric = fabrics.get(process);
-    if (fabric?.links[link]?.includes("pcie") === true) return "pcie";
+    if (isPcieLink(fabric?.links[link] ?? "")) return "pcie";
     return fabric?.wire === "nvlink" ? "nvlink" : "nic";
   };
 }
@@ -103,8 +104,10 @@ function fillAndDrain(
 ): CauseSegment[] {
   let begins = Infinity;
   let ends = 0;
-  for (const span of rank.computing) {
-    if (span.microBatch < 0 || span.microBatch === blocked.microBatch || !isOfMoe(rank, span)) continue;
+  const halves = rank.computing.filter((span) => isOfMoe(rank, span));
+  if (halves.every(({ microBatch }) => microBatch === halves[0]!.microBatch)) return [...segments];
+  for (const span of halves) {
+    if (span.microBatch === blocked.microBatch) continue;
     begins = Math.min(begins, span.start);
     ends = Math.max(ends, span.end);
   }
@@ -190,6 +193,7 @@ class GapWalk {
   /** Takes the time in which a kernel of an exchange ran. False where it was none, and nothing more is known. */
   cover(rank: RankGraph, span: RecordedSpan): boolean {
     if (communicates(span)) {
+      this.#take(span.end, "idle");
       this.#take(span.end - span.held, "buffer-limit");
       if (relays(span)) this.#take(span.start, "relay", { rank: rank.rank });
       else this.#take(span.start, "communication-sms");

@@ -6,7 +6,8 @@ import { invariant } from "@windtunnel/base";
 import { type AttributionOptions } from "./attribution.ts";
 import { type CauseSums, noTime, type StepCause } from "./causes.ts";
 import type { RecordedMessage, RecordedSpan } from "./record-layout.ts";
-import { communicates, computes, type RankGraph, relays, type StepGraph } from "./step-graph.ts";
+import { communicates, computes } from "./records.ts";
+import { type RankGraph, relays, type StepGraph } from "./step-graph.ts";
 
 /** What bound a piece to the one after it. */
 export type PathEdge = "end" | "stream" | "event" | "launch" | "buffer" | "message" | "host";

@@ -2,8 +2,10 @@
 
 export {
   type Cause,
+  communicates,
   COMMUNICATION_SPANS,
   COMPUTE_SPANS,
+  computes,
   type MessageRecord,
   noRecorder,
   type Phase,
@@ -84,7 +86,6 @@ export type { WaitFinding } from "./wait-matrix.ts";
 export { exportKineto } from "./kineto-export.ts";
 export { type KinetoDevice, type KinetoKernel, type KinetoTrace, readKineto } from "./kineto-read.ts";
 export {
-  KINETO_COMMUNICATION,
   type KinetoCommunicationTotal,
   type KinetoDeviceOverlap,
   type KinetoKernelTotal,
@@ -92,14 +93,14 @@ export {
   type KinetoOverlap,
   type KinetoOverlapOptions,
 } from "./kineto-overlap.ts";
-export { ATTRIBUTES, type Stage, stageOf, TRACE_SPAN_NAMES } from "./span-names.ts";
+export { ATTRIBUTES } from "./span-names.ts";
 export {
   checkSelectedRanks,
   type ChosenSelection,
   chooseSelection,
-  EVERYTHING,
   type NumberSelection,
   parseSelection,
+  stepsOf,
   type TraceOptions,
   type TraceSelection,
 } from "./trace-selection.ts";

@@ -12,7 +12,7 @@ import { KinetoFile, type Times } from "./kineto-json.ts";
 import { Lanes } from "./perfetto-json.ts";
 import { type Exchange, exchangeKey, messagesByExchange, type RankStep, rankSteps } from "./rank-steps.ts";
 import type { RecordedMessage, RecordedSpan } from "./record-layout.ts";
-import { COMMUNICATION_SPANS, COMPUTE_SPANS, STREAMS } from "./records.ts";
+import { communicates, computes, STREAMS } from "./records.ts";
 import { type GpuProcess, gpusOf, type Recording } from "./recording-reader.ts";
 
 /** What HTA takes for communication: from 0.5 on `^nccl.*Kernel`, later any name that begins with `nccl`. */
@@ -28,9 +28,6 @@ const HOST_PID = 1000;
 const LAUNCHES = { pid: HOST_PID, tid: 1 };
 const WAITS = { pid: HOST_PID, tid: 2 };
 const ONE_MICROSECOND = 1_000_000;
-
-const COMPUTES: ReadonlySet<string> = new Set(COMPUTE_SPANS);
-const COMMUNICATES: ReadonlySet<string> = new Set(COMMUNICATION_SPANS);
 
 /**
  * Writes `rank-0.json` and so on into `folder`, which it makes if need be, and returns their paths by rank. A folder
@@ -137,9 +134,9 @@ class RankTrace {
 
   #addSpan(span: RecordedSpan): void {
     const { name, step, layer, microBatch, sms } = span;
-    if (COMPUTES.has(name)) {
+    if (computes(span)) {
       this.#kernel(span.stream, name, span, { step, layer, microBatch, sms });
-    } else if (COMMUNICATES.has(name)) {
+    } else if (communicates(span)) {
       const track = this.#track(span.stream, span);
       const details = { step, layer, microBatch, sms };
       this.#output.copy(track, LAUNCHES, `Memcpy DtoD (${name})`, this.#seen(span), details);

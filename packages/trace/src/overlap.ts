@@ -23,7 +23,7 @@ import {
   type RankStep,
   rankSteps,
 } from "./rank-steps.ts";
-import { COMPUTE_SPANS } from "./records.ts";
+import { computes } from "./records.ts";
 import type { RecordedRankStep, RecordedSpan } from "./record-layout.ts";
 import { type GpuProcess, gpusOf, type Recording } from "./recording-reader.ts";
 
@@ -82,13 +82,11 @@ interface ExchangeIntervals extends Exchange {
   readonly window: Intervals;
 }
 
-const COMPUTES: ReadonlySet<string> = new Set(COMPUTE_SPANS);
-
 function intervalsOf(rankStep: RankStep): RankStepIntervals {
   const compute: number[] = [];
   const sendEnds = new Map<number, number>();
   for (const span of rankStep.spans) {
-    if (COMPUTES.has(span.name)) compute.push(span.start, span.end);
+    if (computes(span)) compute.push(span.start, span.end);
     if (span.name === "dispatch.send" || span.name === "combine.send") {
       const key = exchangeKey({ ...span, phase: span.name === "dispatch.send" ? "dispatch" : "combine" });
       sendEnds.set(key, Math.max(sendEnds.get(key) ?? 0, span.end));

@@ -36,6 +36,18 @@ export const SPAN_NAMES: readonly [
 ] = [...COMPUTE_SPANS, ...COMMUNICATION_SPANS, ...HOST_SPANS];
 export type SpanName = (typeof SPAN_NAMES)[number];
 
+const COMPUTES: ReadonlySet<SpanName> = new Set(COMPUTE_SPANS);
+const COMMUNICATES: ReadonlySet<SpanName> = new Set(COMMUNICATION_SPANS);
+
+/** Whether a span is a kernel that computes. */
+export function computes({ name }: { readonly name: SpanName }): boolean {
+  return COMPUTES.has(name);
+}
+/** Whether a span is a kernel of an exchange. */
+export function communicates({ name }: { readonly name: SpanName }): boolean {
+  return COMMUNICATES.has(name);
+}
+
 /** Streams of a GPU, and the host that launches what runs on them. */
 export const STREAMS = ["compute", "communication", "forward", "host"] as const;
 export type StreamName = (typeof STREAMS)[number];

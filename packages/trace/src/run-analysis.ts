@@ -1,6 +1,6 @@
 // Everything that a recording says of where a run's time went, as plain data (windtunnel/analysis@1): causes by step and by
 // rank, the critical path, who waited for whom, links with queues, and what is probably wrong. One pass over the recording.
-// Memory: the graph of one step, and numbers for each step, rank, pair of ranks and link.
+// Memory: the graphs of two steps, one of them kept for its path, and numbers for each step, rank, pair of ranks and link.
 
 import { toMicroseconds } from "@windtunnel/base";
 import { type AttributionOptions, attributeStep, wiresOf } from "./attribution.ts";
@@ -13,9 +13,8 @@ import {
   type StepCause,
 } from "./causes.ts";
 import { criticalPath, type PathPiece } from "./critical-path.ts";
-import { gpusOf, linkNames, type Recording } from "./recording-reader.ts";
-import type { StepGraph } from "./step-graph.ts";
-import { stepGraphs } from "./step-graph.ts";
+import { fabricsOf, gpusOf, linkNames, type Recording } from "./recording-reader.ts";
+import { type StepGraph, stepGraphs } from "./step-graph.ts";
 import { type Suspect, Suspects } from "./suspects.ts";
 import { type WaitFinding, WaitMatrix } from "./wait-matrix.ts";
 
@@ -93,7 +92,11 @@ export function analyzeRun(recording: Recording, options: AnalysisOptions = {}):
   const gpus = gpusOf(header).toSorted((a, b) => a.rank - b.rank);
   const rankNumbers = gpus.map(({ rank }) => rank);
   const matrix = new WaitMatrix(gpus);
-  const suspects = new Suspects({ wireOf: attribution.wireOf, nameOfLink });
+  const suspects = new Suspects({
+    wireOf: attribution.wireOf,
+    nameOfLink,
+    links: fabricsOf(header).flatMap(({ links }) => links),
+  });
   const sums = new RunSums(rankNumbers, nameOfLink);
   let path: { readonly graph: StepGraph; readonly us: number } | undefined;
   const graphs = stepGraphs(recording, {

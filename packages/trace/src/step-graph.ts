@@ -5,18 +5,9 @@
 import { invariant } from "@windtunnel/base";
 import { type Exchange, exchangeKey, moeLayersOf, type RankStep, rankSteps } from "./rank-steps.ts";
 import type { RecordedMessage, RecordedSpan } from "./record-layout.ts";
-import { COMMUNICATION_SPANS, COMPUTE_SPANS } from "./records.ts";
+import { computes } from "./records.ts";
 import { type GpuProcess, gpusOf, type Recording } from "./recording-reader.ts";
 
-const COMPUTES: ReadonlySet<string> = new Set(COMPUTE_SPANS);
-const COMMUNICATES: ReadonlySet<string> = new Set(COMMUNICATION_SPANS);
-
-export function computes({ name }: RecordedSpan): boolean {
-  return COMPUTES.has(name);
-}
-export function communicates({ name }: RecordedSpan): boolean {
-  return COMMUNICATES.has(name);
-}
 /** Hands on what other ranks sent: also the second part of normal's counts, which no rank launches anew. */
 export function relays({ name, cause }: RecordedSpan): boolean {
   return name.endsWith(".forward") || (name === "dispatch.notify" && cause.kind === "message");
@@ -28,7 +19,6 @@ export interface RankGraph {
   /** Of the rank's part in the step, in picoseconds. */
   readonly start: number;
   readonly end: number;
-  readonly requests: number;
   /** In the order of their recording; ascending sequences. */
   readonly spans: readonly RecordedSpan[];
   /** Spans that compute, in time. */
@@ -106,12 +96,22 @@ function graphOf(step: number, kind: "prefill" | "decode", ranks: readonly RankG
   };
 }
 
+/** What a span knows of the message that it waited for. */
+function keyOf(message: {
+  readonly layer: number;
+  readonly microBatch: number;
+  readonly source: number;
+  readonly at: number;
+}): string {
+  const { layer, microBatch, source, at } = message;
+  return `${layer} ${microBatch} ${source} ${at}`;
+}
+
 class RankGraphOfStep implements RankGraph {
   readonly gpu: GpuProcess;
   readonly rank: number;
   readonly start: number;
   readonly end: number;
-  readonly requests: number;
   readonly spans: readonly RecordedSpan[];
   readonly computing: readonly RecordedSpan[];
   readonly moeLayers: ReadonlySet<number>;
@@ -128,7 +128,6 @@ class RankGraphOfStep implements RankGraph {
     this.rank = gpu.rank;
     this.start = record.start;
     this.end = record.end;
-    this.requests = record.requests;
     this.spans = spans;
     this.computing = spans.filter(computes).sort((a, b) => a.start - b.start || a.sequence - b.sequence);
     this.moeLayers = moeLayersOf(spans);
@@ -150,17 +149,17 @@ class RankGraphOfStep implements RankGraph {
 
   /** Of an exchange's messages a span names the source, and it starts, or a wait ends, when that one arrives. */
   #keepMessages(messages: readonly RecordedMessage[]): void {
-    const bySource = new Map<number, RecordedMessage[]>();
-    for (const message of messages) {
-      const known = bySource.get(message.source);
-      if (known === undefined) bySource.set(message.source, [message]);
-      else known.push(message);
-    }
-    for (const { cause, sequence, start, end, name } of this.spans) {
+    const wanted = new Map<string, number[]>();
+    for (const { cause, sequence, start, end, name, layer, microBatch } of this.spans) {
       if (cause.kind !== "message") continue;
-      const at = name === "host.wait" ? end : start;
-      const found = bySource.get(cause.rank)?.find(({ arrivedAt }) => arrivedAt === at);
-      if (found !== undefined) this.#messages.set(sequence, found);
+      const key = keyOf({ layer, microBatch, source: cause.rank, at: name === "host.wait" ? end : start });
+      wanted.set(key, [...(wanted.get(key) ?? []), sequence]);
+    }
+    for (const message of messages) {
+      const { layer, microBatch, source, arrivedAt: at } = message;
+      for (const sequence of wanted.get(keyOf({ layer, microBatch, source, at })) ?? []) {
+        if (!this.#messages.has(sequence)) this.#messages.set(sequence, message);
+      }
     }
   }
 

@@ -4,8 +4,8 @@
 // Memory: numbers for each rank and each link.
 
 import { toMicroseconds } from "@windtunnel/base";
-import type { RankStep } from "./rank-steps.ts";
-import { exchangeKey } from "./rank-steps.ts";
+import { directionBetweenSwitches } from "./link-kinds.ts";
+import { exchangeKey, type RankStep } from "./rank-steps.ts";
 import type { RecordedMessage } from "./record-layout.ts";
 import type { WireOf } from "./attribution.ts";
 import type { RankGraph, StepGraph } from "./step-graph.ts";
@@ -15,8 +15,8 @@ import { medianOf } from "./wait-matrix.ts";
 export type Suspect = {
   /** Microseconds that it adds to its part of the run; an upper bound of what mending it gains. */
   readonly costUs: number;
-  /** How far it is from what is usual in the run: a factor. */
-  readonly factor: number;
+  /** How far it is from what is usual in the run; null where nothing of the kind is usual. */
+  readonly factor: number | null;
 } & (
   | { readonly kind: "slow-gpu"; readonly rank: number }
   | { readonly kind: "loaded-experts"; readonly rank: number }
@@ -34,6 +34,8 @@ const SLOW_GPU = 1.06;
 const LOADED = 1.15;
 const SLOW_LINK = 1.1;
 const COLLIDING = 2.5;
+/** Of a run, at one link: less is no collision. */
+const LEAST_QUEUE_US = 1;
 /** Groups of fewer ranks with the same rows say nothing of what is usual. */
 const LEAST_GROUP = 3;
 
@@ -56,6 +58,8 @@ interface RankEvidence {
 export interface SuspectsOptions {
   readonly wireOf: WireOf;
   readonly nameOfLink: (process: number, link: number) => string;
+  /** Names of all links of the run. */
+  readonly links: readonly string[];
 }
 
 export class Suspects {
@@ -95,7 +99,7 @@ export class Suspects {
   #addQueue(message: RecordedMessage): void {
     const queued = message.queued - message.portQueued;
     const name = this.#options.nameOfLink(message.limitingProcess, message.limitingLink);
-    if (queued === 0 || !/spine/.test(name)) return;
+    if (queued === 0 || directionBetweenSwitches(name) === undefined) return;
     this.#link(message.limitingProcess, message.limitingLink);
     const key = `${message.layer} ${exchangeKey(message)} ${name}`;
     const known = this.#queues.get(key);
@@ -215,17 +219,19 @@ export class Suspects {
     });
   }
 
-  /** One link between switches has many times the queue of the others that lead the same way. */
+  /** One link between switches has many times the queue that is usual where links lead the same way. */
   #collisions(): Suspect[] {
     const slow = new Set(this.#slowLinks().map((suspect) => ("link" in suspect ? suspect.link : "")));
-    const all = [...this.#links].filter(([name]) => /spine/.test(name) && !slow.has(name));
-    const leadsUp = (name: string): boolean => /> spine/.test(name);
-    return [true, false].flatMap((up) => {
-      const alike = all.filter(([name]) => leadsUp(name) === up);
-      const usual = medianOf(alike.map(([, { queued }]) => queued));
-      return alike.flatMap(([name, { queued }]): Suspect[] => {
-        if (queued === 0 || queued < COLLIDING * usual) return [];
-        const factor = usual === 0 ? Infinity : queued / usual;
+    return (["up", "down"] as const).flatMap((direction) => {
+      const alike = this.#options.links.filter(
+        (name) => directionBetweenSwitches(name) === direction && !slow.has(name),
+      );
+      const queueOf = (name: string): number => this.#links.get(name)?.queued ?? 0;
+      const usual = medianOf(alike.map(queueOf));
+      return alike.flatMap((name): Suspect[] => {
+        const queued = queueOf(name);
+        if (queued === 0 || queued < COLLIDING * usual || toMicroseconds(queued) < LEAST_QUEUE_US) return [];
+        const factor = usual === 0 ? null : queued / usual;
         return [{ kind: "colliding-routes", link: name, factor, costUs: toMicroseconds(queued - usual) }];
       });
     });
@@ -235,7 +241,13 @@ export class Suspects {
     return [...this.#serialized].map(([key, time]): Suspect => {
       const [phase, microBatch] = key.split(" ") as ["dispatch" | "combine", string];
       const costUs = toMicroseconds(time);
-      return { kind: "serialized-micro-batches", phase, microBatch: Number(microBatch), factor: 1, costUs };
+      return {
+        kind: "serialized-micro-batches",
+        phase,
+        microBatch: Number(microBatch),
+        factor: null,
+        costUs,
+      };
     });
   }
 

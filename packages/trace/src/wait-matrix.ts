@@ -18,8 +18,12 @@ export interface WaitFinding {
   readonly overallUs: number;
 }
 
-/** A finding must exceed the median of its kind by this factor, and by a microsecond. */
+/**
+ * A finding must exceed the median of its kind by this factor, by a microsecond, and, for rows and columns, by so many
+ * median deviations: eight are more than five standard ones, so that uneven gates name nobody.
+ */
 const NOTABLE = 1.25;
+const NOTABLE_SPREADS = 8;
 const NOTABLE_POINT = 1.6;
 const NOTABLE_US = 1;
 
@@ -98,8 +102,10 @@ export class WaitMatrix {
     const findings: WaitFinding[] = [];
     const note = (kind: "column" | "row", { means: found, overall }: typeof columns): void => {
       const usual = medianOf(found);
+      const spread = medianOf(found.map((meanUs) => Math.abs(meanUs - usual)));
+      const least = Math.max(NOTABLE * usual, usual + NOTABLE_US, usual + NOTABLE_SPREADS * spread);
       for (const [index, meanUs] of found.entries()) {
-        if (meanUs < NOTABLE * usual || meanUs - usual < NOTABLE_US) continue;
+        if (meanUs < least) continue;
         const rank = this.ranks[index]!;
         findings.push({
           kind,
@@ -121,7 +127,9 @@ export class WaitMatrix {
     for (const [index, meanUs] of means.entries()) {
       if (this.#counts[index] === 0) continue;
       const name = classOf(index);
-      classes.set(name, [...(classes.get(name) ?? []), meanUs]);
+      const known = classes.get(name);
+      if (known === undefined) classes.set(name, [meanUs]);
+      else known.push(meanUs);
     }
     const usualOf = new Map(
       [...classes].flatMap(([name, each]) =>

@@ -76,11 +76,19 @@ async function analyzeKineto(file: string, options: Options, screen: Screen): Pr
 }
 
 async function analyze(run: string, options: Options, screen: Screen): Promise<void> {
-  const { analyzeRun, openRecording, overlapOfRun } = await import("@windtunnel/trace");
+  const { analyzeRun, gpusOf, openRecording, overlapOfRun, stepsOf } = await import("@windtunnel/trace");
+  const { createPartsDisplay } = await import("../report/progress.ts");
   const recording = openRecording(recordingOf(run));
   try {
-    const step = await chosenStep(recording, options);
-    const analysis = analyzeRun(recording, step === undefined ? {} : { step });
+    const steps = stepsOf(recording).map(({ step }) => step);
+    const step = chosenStep(steps, options);
+    const display = createPartsDisplay(screen, "reading steps", steps.length);
+    let read = 0;
+    const analysis = analyzeRun(recording, {
+      ...(step === undefined ? {} : { step }),
+      onStep: () => display.update(++read),
+    });
+    display.stop();
     const overlap = overlapOfRun(recording);
     if (options.json) {
       screen.print(JSON.stringify({ ...analysis, overlap }, undefined, 1));
@@ -94,7 +102,10 @@ async function analyze(run: string, options: Options, screen: Screen): Promise<v
     const { ranks, meanUs } = analysis.waits;
     const shown = await timelineOf(recording, analysis.criticalPath.step, options);
     screen.print(renderAnalysis({ analysis, overlap, folder: run }, colours));
-    screen.print(`\n${renderWaitMatrix({ ranks, matrix: meanUs }, window)}`);
+    const names = gpusOf(recording.header)
+      .toSorted((a, b) => a.rank - b.rank)
+      .map(({ name }) => name);
+    screen.print(`\n${renderWaitMatrix({ ranks, matrix: meanUs, names }, window)}`);
     if (analysis.waits.findings.length > 0) screen.print(renderFindings(analysis));
     screen.print(`\n${renderTimeline(recording, { ...window, ...shown })}`);
     if (options.path) screen.print(`\n${renderPathPieces(analysis, colours)}`);
@@ -104,17 +115,21 @@ async function analyze(run: string, options: Options, screen: Screen): Promise<v
 }
 
 /** The step that was asked for, if the run has it. */
-async function chosenStep(recording: Recording, { step }: Options): Promise<number | undefined> {
+function chosenStep(steps: readonly number[], { step }: Options): number | undefined {
   if (step === undefined) return undefined;
-  const { schedulersOf } = await import("@windtunnel/trace");
-  const known: number[] = [];
-  for (const { id } of schedulersOf(recording.header)) {
-    for (const record of recording.records(id)) if (record.type === "step") known.push(record.step);
-  }
-  const number = Number(step);
-  if (known.includes(number)) return number;
-  const allowed = known.length === 0 ? "none: it has no finished step" : `0 to ${known.at(-1)!}`;
+  const number = wholeNumberOf("--step", step, "a step's number");
+  if (steps.includes(number)) return number;
+  const allowed = steps.length === 0 ? "none: it has no finished step" : `0 to ${steps.at(-1)!}`;
   throw inputError(`--step: found ${step}; allowed: ${allowed}`, { path: "--step", found: step, allowed });
+}
+
+function wholeNumberOf(option: string, text: string, allowed: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw inputError(`${option}: found ${text === "" ? "nothing" : text}; allowed: ${allowed}`, {
+    path: option,
+    found: text,
+    allowed,
+  });
 }
 
 /** What the timeline shows, where somebody asked. */
@@ -126,14 +141,11 @@ async function timelineOf(
   const { gpusOf, parseSelection } = await import("@windtunnel/trace");
   const chosen = ranks === undefined ? undefined : parseSelection(ranks, "--ranks");
   const all = gpusOf(recording.header).map(({ rank }) => rank);
-  const number = Number(layer);
-  if (layer !== undefined && !(Number.isInteger(number) && number >= 0)) {
-    throw inputError(`--layer: found ${layer}; allowed: a layer's number`, { path: "--layer", found: layer });
-  }
+  const number = layer === undefined ? undefined : wholeNumberOf("--layer", layer, "a layer's number");
   return {
     step,
     ...(chosen === undefined ? {} : { ranks: chosen === "all" ? all : [...chosen] }),
-    ...(layer === undefined ? {} : { layers: { first: number, last: number } }),
+    ...(number === undefined ? {} : { layers: { first: number, last: number } }),
   };
 }
 
@@ -147,12 +159,12 @@ async function tryChanges(run: string, { whatIf, json }: Options, screen: Screen
   }
   const scenario = loadScenario(file, []);
   const changes = typeof whatIf === "string" ? parseChanges(whatIf) : defaultChanges(scenario);
-  const { createProgressDisplay } = await import("../report/progress.ts");
-  const display = createProgressDisplay(screen, "what if");
+  const { createPartsDisplay } = await import("../report/progress.ts");
+  const display = createPartsDisplay(screen, "what if, runs", changes.length + 1);
   try {
     const result = await interruptible(screen, (signal) => {
       signal.addEventListener("abort", () => display.stop());
-      return runWhatIf({ scenario, changes, signal, onProgress: (progress) => display.update(progress.run) });
+      return runWhatIf({ scenario, changes, signal, onProgress: ({ index }) => display.update(index) });
     });
     const { renderWhatIf } = await import("../report/what-if-report.ts");
     display.stop();

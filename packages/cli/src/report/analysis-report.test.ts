@@ -79,7 +79,7 @@ test("a report says where the time went, what is suspect, what was hidden, and t
 
 test.each<[Suspect, string]>([
   [
-    { kind: "colliding-routes", link: "plane 0 / leaf 0 > spine 1", factor: Infinity, costUs: 1 },
+    { kind: "colliding-routes", link: "plane 0 / leaf 0 > spine 1", factor: null, costUs: 1 },
     "plane 0 / leaf 0 > spine 1: messages queue here, and on no link like it",
   ],
   [
@@ -87,7 +87,7 @@ test.each<[Suspect, string]>([
     "rank 3: its experts get 2.00 times the mean of rows",
   ],
   [
-    { kind: "serialized-micro-batches", phase: "dispatch", microBatch: 1, factor: 1, costUs: 1 },
+    { kind: "serialized-micro-batches", phase: "dispatch", microBatch: 1, factor: null, costUs: 1 },
     "the schedule waits for the dispatch of micro-batch 1 while the other could compute",
   ],
 ])("a suspect is described in words: %#", (suspect, words) => {

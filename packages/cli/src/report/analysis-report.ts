@@ -2,12 +2,12 @@
 // who waited for whom, and the critical path. Numbers come from the recording alone.
 
 import type { PathPieceAnalysis, RunAnalysis, RunOverlap, StepCause, Suspect } from "@windtunnel/trace";
+import { STEP_CAUSES } from "@windtunnel/trace";
 import type { Colours } from "../screen.ts";
 import { CAUSE_LABELS } from "./cause-labels.ts";
 import { formatFraction, formatMicroseconds } from "./format.ts";
 import { renderSection, shorten, type TableContent, wrap } from "./table.ts";
 
-const CAUSES = Object.keys(CAUSE_LABELS) as StepCause[];
 const KINDS = ["prefill", "decode"] as const;
 const MOST_ROWS = 8;
 const MOST_FINDINGS = 3;
@@ -38,7 +38,7 @@ function renderCauses({ byKind, steps }: RunAnalysis, colours: Colours): string 
     const ofKind = steps.filter((step) => step.kind === kind);
     return ofKind.reduce((sum, step) => sum + step.pathCausesUs[cause], 0) / ofKind.length;
   };
-  const shown = CAUSES.filter((cause) =>
+  const shown = STEP_CAUSES.filter((cause) =>
     kinds.some((kind) => byKind[kind]!.causesUs[cause] > 0 || pathOf(kind, cause) > 0),
   );
   const cells = (kind: "prefill" | "decode", cause: StepCause): string[] => {
@@ -74,7 +74,7 @@ export function describeSuspect(suspect: Suspect): string {
     case "slow-link":
       return `${suspect.link}: bytes take ${factor(suspect)} times as long as on others`;
     case "colliding-routes":
-      return suspect.factor === Infinity
+      return suspect.factor === null
         ? `${suspect.link}: messages queue here, and on no link like it`
         : `${suspect.link}: messages queue ${factor(suspect)} times as long as on others`;
     default:
@@ -83,7 +83,7 @@ export function describeSuspect(suspect: Suspect): string {
 }
 
 function factor({ factor: value }: Suspect): string {
-  return value.toFixed(2);
+  return value === null ? "many" : value.toFixed(2);
 }
 
 function renderSuspects(suspects: readonly Suspect[], colours: Colours): string {

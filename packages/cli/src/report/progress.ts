@@ -38,3 +38,24 @@ export function createProgressDisplay(screen: Screen, title: string): ProgressDi
     },
   };
 }
+
+/** A bar of so many parts of one piece of work, such as the steps of a recording. */
+export function createPartsDisplay(
+  screen: Screen,
+  title: string,
+  total: number,
+): { update(done: number): void; stop(): void } {
+  if (screen.progressStream === undefined) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    format: `${title}: {bar} {value}/{total}`,
+    stream: screen.progressStream,
+    clearOnComplete: true,
+    hideCursor: true,
+    barsize: 16,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    gracefulExit: false,
+  });
+  bar.start(Math.max(1, total), 0);
+  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+}

@@ -39,6 +39,7 @@ describe("a summary", () => {
     expect(text).toContain("2 nodes of 8 GPUs (h800)");
     expect(text).toContain("2 planes of 2 leaves and 32 spines each"); // two planes have traffic entries
     expect(text).toContain("Files in runs/fixture");
+    expect(text).toMatch(/next +windtunnel analyze runs\/fixture/);
     expect(text).toContain("https://ui.perfetto.dev");
     expect(text).toContain("OTEL_EXPORTER_OTLP_ENDPOINT");
   });

@@ -121,7 +121,13 @@ export function renderFiles(folders: readonly string[], colours: Colours): strin
     ["", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 before the run"],
   ];
   const shown = folders.map((folder) => path.relative(process.cwd(), folder) || ".");
-  return renderSection(`Files in ${shown.join(" and ")}`, { aligns: ["left", "left"], rows }, colours);
+  const [first = ".", second] = shown;
+  const next = [
+    `windtunnel analyze ${first}`,
+    ...(second === undefined ? [] : [`windtunnel diff ${first} ${second}`]),
+  ].map((command, index) => [index === 0 ? "next" : "", command]);
+  const content = { aligns: ["left", "left"], rows: [...rows, ...next] } as const;
+  return renderSection(`Files in ${shown.join(" and ")}`, content, colours);
 }
 
 /** The first tokens of the first requests. */

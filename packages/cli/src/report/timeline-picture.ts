@@ -1,14 +1,13 @@
 // A layer of a step as a picture in the terminal: for each rank a row per stream in use, and a row for what is in flight
 // to it, of each micro-batch. Readable without colours: letters say what runs, the number behind them the micro-batch.
 
-import { intersectionOf, lengthOf, type Recording, unionOf } from "@windtunnel/trace";
+import { computes, intersectionOf, lengthOf, type Recording, unionOf } from "@windtunnel/trace";
 import type { Colours } from "../screen.ts";
 import { paint, paintCells } from "./cell-colours.ts";
 import { formatBytes, formatCount, formatMicroseconds } from "./format.ts";
 import { type CellGrid, cellTime } from "./timeline-cells.ts";
 import { EXPOSED, FULL, LIGHT, type Row, rowsOf } from "./timeline-rows.ts";
 import {
-  computes,
   type RankTimeline,
   readTimeline,
   type TimelineOptions,

@@ -2,6 +2,7 @@
 // what runs, the number behind it the micro-batch, dashes that it is another layer's; so it reads without colours.
 
 import {
+  computes,
   differenceOf,
   type RecordedMessage,
   type RecordedSpan,
@@ -11,7 +12,7 @@ import {
 } from "@windtunnel/trace";
 import type { CellColour } from "./cell-colours.ts";
 import { type CellGrid, coveredParts, type FilledCell, fillRow, type Mark } from "./timeline-cells.ts";
-import { computes, isOfLayers, type Layers, type RankTimeline } from "./timeline-window.ts";
+import { isOfLayers, type Layers, type RankTimeline } from "./timeline-window.ts";
 
 /** Small letters send, capitals of the same letter receive. */
 const LETTERS: Readonly<Record<SpanName, string>> = {

@@ -3,7 +3,7 @@
 
 import { inputError } from "@windtunnel/base";
 import {
-  COMPUTE_SPANS,
+  computes,
   type GpuProcess,
   gpusOf,
   type RankStep,
@@ -145,12 +145,6 @@ function chooseRanks(
   const longest = { gpu: byTime[0]!.gpu, why: "slowest" };
   if (byTime.length === 1) return [{ ...longest, why: "" }];
   return [longest, { gpu: byTime[Math.floor(byTime.length / 2)]!.gpu, why: "median" }];
-}
-
-const COMPUTES: ReadonlySet<string> = new Set(COMPUTE_SPANS);
-
-export function computes({ name }: RecordedSpan): boolean {
-  return COMPUTES.has(name);
 }
 
 function computingTime({ spans }: RankStep, layers: Layers): number {

@@ -1,13 +1,15 @@
 // The recordings in traces/ are what their scenarios give today, byte for byte, and say what docs say of them.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { analyzeRun, openRecording, overlapOfRun } from "@windtunnel/trace";
-import { expect, test } from "vitest";
-import { caseNames, recordCase } from "../traces/record.ts";
-import { temporaryFolder } from "./support/folders.ts";
+import { afterAll, expect, test } from "vitest";
+import { caseNames, recordCase } from "./record.ts";
 
-const folder = path.resolve(import.meta.dirname, "../traces");
+const folder = import.meta.dirname;
+const today = mkdtempSync(path.join(tmpdir(), "windtunnel-traces-"));
+afterAll(() => rmSync(today, { recursive: true }));
 
 function opened<Result>(name: string, read: (recording: ReturnType<typeof openRecording>) => Result): Result {
   const recording = openRecording(path.join(folder, `${name}.bin`));
@@ -19,7 +21,7 @@ function opened<Result>(name: string, read: (recording: ReturnType<typeof openRe
 }
 
 test.each(caseNames())("%s is what its scenario gives; `npm run traces` records it anew", async (name) => {
-  const recorded = readFileSync(await recordCase(name, temporaryFolder()));
+  const recorded = readFileSync(await recordCase(name, today));
   expect(recorded.equals(readFileSync(path.join(folder, `${name}.bin`)))).toBe(true);
 });
 
