@@ -9,12 +9,14 @@ import { checkPrompt, type ModelConfig, type WirePrecision } from "@windtunnel/m
 import type { NetworkProfile, TopologyDescription } from "@windtunnel/network-plane";
 import { divisionProblem, type ExpertPlacement, placeExperts, type Redundancy } from "@windtunnel/router";
 import {
+  capturedSize,
   type DrawnRouting,
   drawRequests,
   layersWithoutMath,
   mapLayers,
   popularitiesOf,
   positionsOf,
+  splitDecode,
   spreadRequests,
   type StepKind,
   type StepStyle,
@@ -326,8 +328,12 @@ function checkExchangeSizes({ styles, requests, numbers, scenario }: PreparedRun
     for (const { rank } of requests) perRank[rank]!++;
     const most = Math.max(0, ...perRank);
     const positions = requests[0]?.speculation?.positionsPerStep ?? 1;
-    const { pattern, schedule } = styles.decode;
-    checkTokenLimit(Math.ceil(most / schedule.microBatchCount) * positions, pattern);
+    const { pattern, schedule, graphSizes } = styles.decode;
+    const inFirst =
+      schedule.microBatchCount === 1
+        ? most
+        : splitDecode(most, capturedSize(most, graphSizes) ?? most).requests;
+    checkTokenLimit(inFirst * positions, pattern);
   }
   if (phase !== "decode") {
     const longest = requests.reduce((most, { prompt }) => Math.max(most, prompt.length), 0);

@@ -2,7 +2,16 @@
 // streams, and blocks only where it needs what others send.
 // Invariant: nothing is sent before the operation that made it is complete, nor before the program's promise.
 
-import { after, type Duration, type Instant, invariant, latest, NO_TIME, RUN_START } from "@windtunnel/base";
+import {
+  after,
+  type Duration,
+  type Instant,
+  invariant,
+  InvariantViolation,
+  latest,
+  NO_TIME,
+  RUN_START,
+} from "@windtunnel/base";
 import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "@windtunnel/network-plane";
 import type { Cause, Phase, Place, Recorder, SpanName, StreamName } from "@windtunnel/trace";
 import {
@@ -55,6 +64,9 @@ export interface Operation {
   /** Rows that it works on, for whoever reads the trace. */
   readonly rows?: number;
 }
+
+/** A program sends before the instant that its wait promised: a schedule or a pattern promises too much. */
+export class BrokenPromise extends InvariantViolation {}
 
 /** Host time of one launch, whatever the graph holds. */
 const GRAPH_LAUNCH: CostSequence = [
@@ -340,8 +352,8 @@ export class Gpu implements LogicalProcess {
 
   #checkPromise(sentAt: Instant, what: string): void {
     const { promised } = this.#programs;
-    invariant(
-      sentAt >= promised,
+    if (sentAt >= promised) return;
+    throw new BrokenPromise(
       `rank ${this.rank} sends ${what} at ${sentAt} ps and promised nothing before ${promised} ps`,
     );
   }

@@ -20,6 +20,7 @@ export {
   HOPPER_EXCHANGE,
 } from "./exchange-costs.ts";
 export {
+  BrokenPromise,
   type Completion,
   CONTROL_EVENTS,
   Gpu,

@@ -11,6 +11,7 @@ export { dualBatch } from "./schedules/dual-batch.ts";
 export { fiveStage } from "./schedules/five-stage.ts";
 export { twoBatchSglang } from "./schedules/two-batch-sglang.ts";
 export { sequential } from "./schedules/sequential.ts";
+export { capturedSize, splitDecode } from "./split-batch.ts";
 export { type RequestOutcome, Scheduler, type SchedulerOptions, type StepOutcome } from "./scheduler.ts";
 export { layersWithoutMath, mapLayers, type TimedLayer } from "./timed-layers.ts";
 export {

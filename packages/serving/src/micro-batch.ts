@@ -41,7 +41,7 @@ export interface MicroBatchOptions {
   readonly order: MicroBatchOrder;
   /** The micro-batch that has the first part of a prompt whose second part is in this one. */
   readonly continues?: MicroBatch;
-  /** SMs that computing kernels take. */
+  /** SMs that computing kernels take in MoE layers; before these nothing communicates, and all compute. */
   readonly sms: number;
   /** Where the pattern's kernels run. */
   readonly exchangeStream: StreamName;
@@ -112,7 +112,6 @@ export class MicroBatch implements ScheduledMicroBatch {
       name: "embed",
       place,
       cost,
-      sms: this.#options.sms,
       rows: this.#rows,
       dependsOn: this.#residual,
     });
@@ -122,6 +121,7 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   attention0(layer: TimedLayer): void {
     this.#issue("attention0", layer);
+    this.#options.continues?.projectedIn(layer);
     const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.attention0(layer.executed);
     const cost = this.#rows === 0 ? [] : projectionCost(config, weightPrecision, this.#options.load);
@@ -316,7 +316,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     rows: number = this.#rows,
   ): Dependency {
     if (cost.length === 0) return latestOf(dependsOn);
-    const { sms } = this.#options;
+    const sms = layer.kind === "dense" ? this.#gpu.costModel.profile.sms : this.#options.sms;
     return this.#gpu.compute({ name, place: this.#place(layer), cost, sms, dependsOn, rows });
   }
 

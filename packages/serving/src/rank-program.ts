@@ -11,7 +11,8 @@ import { MicroBatchOrder } from "./micro-batch-order.ts";
 import type { Plan, StepKind, StepReport } from "./plan.ts";
 import type { RankSetup } from "./rank-setup.ts";
 import type { BatchPart } from "./rank-work.ts";
-import { splitDecode, splitPrefill } from "./split-batch.ts";
+import { toldOf } from "./schedule-file.ts";
+import { capturedSize, splitDecode, splitPrefill } from "./split-batch.ts";
 import type { TimedLayer } from "./timed-layers.ts";
 
 type StepPlan = Extract<Plan, { kind: StepKind }>;
@@ -24,9 +25,13 @@ export function* rankProgram(setup: RankSetup): Program {
     const plan = body as Plan;
     if (plan.kind === "end") return;
     for (const request of plan.requests) work.admit(request);
-    const report = yield* runStep({ setup, plan, startedAt: dependency.at });
-    for (const { request, last } of plan.requests) if (last) work.release(request);
-    gpu.report(report, report.end);
+    try {
+      const report = yield* runStep({ setup, plan, startedAt: dependency.at });
+      for (const { request, last } of plan.requests) if (last) work.release(request);
+      gpu.report(report, report.end);
+    } catch (error) {
+      throw toldOf(error, setup.styles[plan.kind].schedule);
+    }
   }
 }
 
@@ -48,13 +53,14 @@ function* runStep(run: Omit<StepRun, "moeLayers">): Program<StepReport> {
   const parts = plan.requests.map(({ request, tokens: own }): BatchPart => {
     return { request, tokens: own, before: 0 };
   });
-  const size = paddedSize(parts.length, graphSizes);
+  const captured = capturedSize(parts.length, graphSizes);
+  const size = captured ?? parts.length;
   const stepRun = { ...run, moeLayers };
   const whole = createMicroBatch(stepRun, parts, { index: 0, firstRow: 0, size });
   const halves = schedule.microBatchCount === 1 ? undefined : halve(stepRun, parts, size);
   const microBatches = halves ?? [whole];
   work.embed(tokens);
-  if (graphSizes !== undefined) gpu.beginReplay();
+  if (captured !== undefined) gpu.beginReplay();
   const start = whole.batch.embed();
   for (const layer of timed.layers) {
     if (layer.kind !== "dense") continue;
@@ -76,7 +82,7 @@ function* runStep(run: Omit<StepRun, "moeLayers">): Program<StepReport> {
       ? last
       : gpu.compute({ name: "head", place, cost: headCost(timed.config, rows), dependsOn: residual, rows })
           .at;
-  if (graphSizes !== undefined) gpu.endReplay();
+  if (captured !== undefined) gpu.endReplay();
   const { step, kind } = plan;
   gpu.recorder.rankStep({
     step,
@@ -87,12 +93,6 @@ function* runStep(run: Omit<StepRun, "moeLayers">): Program<StepReport> {
     tokens: tokens.length,
   });
   return { rank: setup.rank, step, start, end, newTokens };
-}
-
-/** The smallest captured size that holds the requests; a step without requests replays no more than it has. */
-function paddedSize(requests: number, graphSizes: readonly number[] | undefined): number {
-  if (graphSizes === undefined || requests === 0) return requests;
-  return graphSizes.find((size) => size >= requests) ?? requests;
 }
 
 /** Two micro-batches over the rows of one, cut where `split-batch.ts` says. */

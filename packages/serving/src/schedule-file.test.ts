@@ -1,6 +1,7 @@
-import { RUN_START, WorldError } from "@windtunnel/base";
+import { InvariantViolation, RUN_START, WorldError } from "@windtunnel/base";
+import { BrokenPromise } from "@windtunnel/gpu";
 import { expect, test } from "vitest";
-import { checkSchedule } from "./schedule-file.ts";
+import { checkSchedule, toldOf } from "./schedule-file.ts";
 import type { MoeSteps } from "./schedule.ts";
 
 const FILE = "/home/me/mine.ts";
@@ -25,8 +26,14 @@ function failureOf(work: () => unknown): WorldError {
   throw new Error("nothing failed");
 }
 
+/** Runs a schedule up to its first wait, and tells what goes wrong as a rank's program does. */
 function firstStepOf(value: unknown): void {
-  checkSchedule(value, FILE).moeLayers(steps).next(RUN_START);
+  const schedule = checkSchedule(value, FILE);
+  try {
+    schedule.moeLayers(steps).next(RUN_START);
+  } catch (error) {
+    throw toldOf(error, schedule);
+  }
 }
 
 test.each([
@@ -63,4 +70,11 @@ test("a function that is no generator is told so", () => {
   expect(failureOf(() => firstStepOf(plain)).message).toContain(
     "moeLayers gives 5; it must give a program: *moeLayers(…) { … }",
   );
+});
+
+test("what the emulator does wrong beside a user's schedule stays a bug", () => {
+  const schedule = checkSchedule(right, FILE);
+  const bug = new InvariantViolation("a queue is empty");
+  expect(toldOf(bug, schedule)).toBe(bug);
+  expect(toldOf(new BrokenPromise("sends at 3 ps"), schedule)).toMatchObject({ code: "schedule" });
 });

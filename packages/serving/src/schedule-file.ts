@@ -1,7 +1,15 @@
 // A user's schedule, which comes from a file: what the file exports is checked when it is loaded, and what its program does
 // while it runs. Mistakes in it are errors of that file, never bugs of the emulator.
 
-import { isNamespace, lineOfFile, refuseOwn, shownValue, WorldError } from "@windtunnel/base";
+import {
+  InvariantViolation,
+  isNamespace,
+  lineOfFile,
+  refuseOwn,
+  shownValue,
+  WorldError,
+} from "@windtunnel/base";
+import { BrokenPromise } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import type { MoeSteps, Schedule } from "./schedule.ts";
 
@@ -38,7 +46,7 @@ export function checkSchedule(value: unknown, file: string): Schedule {
   return guarded(value as Schedule, file);
 }
 
-/** Fields are read once, so that a schedule may be an instance of a class. */
+/** Fields are read once, so that a schedule may be an instance of a class; errors are told where its program is run. */
 function guarded(schedule: Schedule, file: string): Schedule {
   const { name, kinds, microBatchCount, overlaps, communicationSms, leading } = schedule;
   return {
@@ -48,33 +56,35 @@ function guarded(schedule: Schedule, file: string): Schedule {
     overlaps,
     ...(communicationSms === undefined ? {} : { communicationSms }),
     ...(leading === undefined ? {} : { leading }),
+    file,
     *moeLayers(steps: MoeSteps): Program {
-      try {
-        const program: unknown = schedule.moeLayers(steps);
-        if (typeof (program as Partial<Program> | undefined)?.next !== "function") {
-          throw new TypeError(
-            `moeLayers gives ${shownValue(program)}; it must give a program: *moeLayers(…) { … }`,
-          );
-        }
-        yield* program as Program;
-      } catch (error) {
-        throw told(error, name, file);
+      const program: unknown = schedule.moeLayers(steps);
+      if (typeof (program as Partial<Program> | undefined)?.next !== "function") {
+        throw new TypeError(
+          `moeLayers gives ${shownValue(program)}; it must give a program: *moeLayers(…) { … }`,
+        );
       }
+      yield* program as Program;
     },
   };
 }
 
-/** An error of the file's own code, with its line; what the world did stays what it is, but for the file's name. */
-function told(error: unknown, name: string, file: string): unknown {
+/**
+ * An error of the file's own code, with its line, and a promise that it broke. What the world did stays what it is, but for
+ * the file's name, and so does what else goes wrong beside it.
+ */
+export function toldOf(error: unknown, { name, file }: Pick<Schedule, "name" | "file">): unknown {
+  if (file === undefined) return error;
   if (error instanceof WorldError) {
     return error.code === "schedule"
       ? new WorldError("schedule", error.message, { ...error.details, file })
       : error;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const isBug = error instanceof InvariantViolation && !(error instanceof BrokenPromise);
+  if (isBug || !(error instanceof Error)) return error;
   const line = lineOfFile(error, file);
   const place = line === undefined ? "" : ` at line ${line}`;
-  return new WorldError("schedule", `schedule ${name} stopped${place}: ${message}`, {
+  return new WorldError("schedule", `schedule ${name} stopped${place}: ${error.message}`, {
     file,
     next: "docs/schedules.md says what a schedule may do",
   });

@@ -66,6 +66,8 @@ export interface Schedule {
   readonly communicationSms?: number;
   /** The micro-batch whose attention comes first in a layer: of a prompt that is cut in two it gets the first part. */
   readonly leading?: 0 | 1;
+  /** Set where it is a user's: what it does wrong is an error of that file. */
+  readonly file?: string;
   /** All MoE layers, from the dense ones' output to the last residual. */
   moeLayers(step: MoeSteps): Program;
 }

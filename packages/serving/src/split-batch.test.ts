@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BatchCut, splitDecode, splitPrefill } from "./split-batch.ts";
+import { type BatchCut, capturedSize, splitDecode, splitPrefill } from "./split-batch.ts";
 
 const prompts = (...tokens: number[]) => tokens.map((each) => ({ tokens: each, cached: 0 }));
 
@@ -51,6 +51,18 @@ describe("a prefill batch", () => {
       { numRuns: 200 },
     );
   });
+});
+
+test("a batch has the next captured size, and none above the largest", () => {
+  expect([1, 4, 5, 8, 9, 0].map((requests) => capturedSize(requests, [4, 8]))).toEqual([
+    4,
+    4,
+    8,
+    8,
+    undefined,
+    0,
+  ]);
+  expect([0, 3].map((requests) => capturedSize(requests, undefined))).toEqual([undefined, undefined]);
 });
 
 test("a decode batch gets half of its requests each, and half of its padded size", () => {

@@ -20,6 +20,18 @@ export interface BatchCut {
 /** Whole prompts stay whole while a half has at most so much more or less than half: SGLang's two-chunk threshold, 0.48. */
 const TOLERANCE = 0.02;
 
+/**
+ * The smallest size that a graph was captured for and that holds the requests; undefined where there is none, and kernels
+ * are launched one by one. A rank without requests replays what it has: nothing.
+ */
+export function capturedSize(
+  requests: number,
+  graphSizes: readonly number[] | undefined,
+): number | undefined {
+  if (requests === 0) return graphSizes === undefined ? undefined : 0;
+  return graphSizes?.find((size) => size >= requests);
+}
+
 /** `size`: requests that the batch counts as, where it is padded; at least its own number. */
 export function splitDecode(requestCount: number, size: number = requestCount): BatchCut {
   invariant(size >= requestCount, `a batch of ${requestCount} requests is padded to ${size}`);
