@@ -77,7 +77,7 @@ describe.each<[string, readonly OperationCost[], Pairs]>([
   ],
   [
     "routed experts",
-    [...expand, ...expertsCost(config, "fp8", ARRIVED.rows, 4), ...reduce],
+    [...expand, ...expertsCost(config, "fp8", { rows: ARRIVED.rows, activeExperts: 4 }), ...reduce],
     [
       ["count, mapping, transposed scales", 71 + 174 + 97],
       ["expand", 191],
@@ -113,7 +113,7 @@ test("all forward kernels together are those of the trace, less its training cas
     ...gateCost(config, TOKENS),
     ...mlpCost(config, "fp8", TOKENS, config.expertInnerSize),
     ...expand,
-    ...expertsCost(config, "fp8", ARRIVED.rows, 4),
+    ...expertsCost(config, "fp8", { rows: ARRIVED.rows, activeExperts: 4 }),
     ...reduce,
   ];
   const isProduct = ({ shape }: OperationCost): boolean => shape.kind === "product";

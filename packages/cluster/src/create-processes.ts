@@ -103,6 +103,7 @@ function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Re
       config: run.timed,
       layers: run.layers,
       weightPrecision: run.weightPrecision,
+      fusedActivation: scenario.timing.fusedActivation,
       cachedPositions: scenario.timing.kvLength,
     },
     work,

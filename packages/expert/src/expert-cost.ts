@@ -16,22 +16,38 @@ import {
 } from "@windtunnel/gpu";
 import type { ModelConfig } from "@windtunnel/model";
 
-/**
- * Grouped SwiGLU over `rows` rows of a rank's experts, of which `activeExperts` got any. Rows arrive as the products
- * read them. `spread`: "even" where each expert got the same number; "least" bounds both others from below and, like
- * them, never falls with more rows or experts.
- */
+export interface ExpertRows {
+  readonly rows: number;
+  /** Experts of the rank that got any. */
+  readonly activeExperts: number;
+  /**
+   * "even" where each expert got the same number; "least" bounds both others from below and, like them, never falls with
+   * more rows or experts. By default uneven.
+   */
+  readonly spread?: RowSpread;
+  /**
+   * False: the activation is written in BF16 and quantised by a kernel of its own, as in SGLang's contiguous path
+   * (`forward_deepgemm_contiguous`: `silu_and_mul`, then `sglang_per_token_group_quant_fp8`). By default one kernel does
+   * both, as in DeepSeek's trace.
+   */
+  readonly fusedActivation?: boolean;
+}
+
+/** Grouped SwiGLU over the rows of a rank's experts. Rows arrive as the products read them. */
 export function expertsCost(
   config: ModelConfig,
   precision: WeightPrecision,
-  rows: number,
-  activeExperts: number,
-  spread: RowSpread = "uneven",
+  { rows, activeExperts, spread = "uneven", fusedActivation = true }: ExpertRows,
 ): CostSequence {
   const { hiddenSize, expertInnerSize } = config;
+  const elements = rows * expertInnerSize;
+  const activation =
+    fusedActivation || precision === "bf16"
+      ? [swiglu(elements, precision)]
+      : [swiglu(elements, "bf16"), quantization(elements)];
   return [
     matrixProduct(rows, hiddenSize, 2 * expertInnerSize, precision, activeExperts, spread),
-    swiglu(rows * expertInnerSize, precision),
+    ...activation,
     matrixProduct(rows, expertInnerSize, hiddenSize, precision, activeExperts, spread),
   ];
 }

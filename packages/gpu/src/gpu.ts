@@ -11,6 +11,7 @@ import {
   latest,
   NO_TIME,
   RUN_START,
+  toMicroseconds,
 } from "@windtunnel/base";
 import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "@windtunnel/network-plane";
 import type { Cause, Phase, Place, Recorder, SpanName, StreamName } from "@windtunnel/trace";
@@ -354,7 +355,8 @@ export class Gpu implements LogicalProcess {
     const { promised } = this.#programs;
     if (sentAt >= promised) return;
     throw new BrokenPromise(
-      `rank ${this.rank} sends ${what} at ${sentAt} ps and promised nothing before ${promised} ps`,
+      `rank ${this.rank} sends ${what} at ${toMicroseconds(sentAt)} µs and promised nothing before ` +
+        `${toMicroseconds(promised)} µs: what its last wait promised to run at least (\`least\`) is too much`,
     );
   }
 

@@ -37,8 +37,11 @@ describe("the order of a micro-batch's operations", () => {
   });
 
   test("refuses the next layer before this one is done, and more than all", () => {
+    expect(() => new MicroBatchOrder("mine", 1, [3, 4]).issue("attention0", 4)).toThrow(
+      "attention0 of layer 3 is due (micro-batch 1)",
+    );
     const order = new MicroBatchOrder("mine", 1, [3]);
-    expect(() => order.issue("attention0", 4)).toThrow("attention0 of layer 3 is due (micro-batch 1)");
+    expect(() => order.issue("attention0", 4)).toThrow("there is no such layer among `layers`");
     for (const each of [...CHAIN, "shared"] as const) order.issue(each, 3);
     expect(() => order.issue("attention0", 3)).toThrow("all layers are done");
   });

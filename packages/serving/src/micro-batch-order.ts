@@ -34,6 +34,8 @@ export class MicroBatchOrder {
   /** Takes note of an operation; refuses it where it may not be issued now. */
   issue(operation: MicroBatchOperation, layer: number): void {
     const current = this.#layers[this.#index];
+    if (!this.#layers.includes(layer))
+      this.#refuse(operation, layer, "there is no such layer among `layers`");
     if (layer !== current) {
       const due = current === undefined ? "all layers are done" : `${this.#due()} of layer ${current} is due`;
       this.#refuse(operation, layer, due);

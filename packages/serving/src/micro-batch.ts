@@ -305,7 +305,8 @@ export class MicroBatch implements ScheduledMicroBatch {
   }
 
   #expertsCost(rows: number, active: number, spread: RowSpread): CostSequence {
-    return expertsCost(this.#timed.config, this.#timed.weightPrecision, rows, active, spread);
+    const { config, weightPrecision, fusedActivation } = this.#timed;
+    return expertsCost(config, weightPrecision, { rows, activeExperts: active, spread, fusedActivation });
   }
 
   #compute(
@@ -322,7 +323,7 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   /** Dense layers have no exchange, and no schedule orders them. */
   #issue(operation: MicroBatchOperation, layer: TimedLayer): void {
-    if (layer.kind === "moe") this.#options.order.issue(operation, layer.layer);
+    if (layer.kind !== "dense") this.#options.order.issue(operation, layer.layer);
   }
 
   #number(phase: Phase, layer: TimedLayer): number {

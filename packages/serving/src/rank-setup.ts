@@ -25,6 +25,8 @@ export interface TimedModel {
   readonly config: ModelConfig;
   readonly layers: readonly TimedLayer[];
   readonly weightPrecision: WeightPrecision;
+  /** Whether experts' SwiGLU and the cast of its result are one kernel. */
+  readonly fusedActivation: boolean;
   /** Cached positions that every decoding request is priced with; undefined: as many as it has. */
   readonly cachedPositions: number | undefined;
 }

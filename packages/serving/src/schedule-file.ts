@@ -13,6 +13,7 @@ import { BrokenPromise } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import type { MoeSteps, Schedule } from "./schedule.ts";
 
+const FIELDS = ["name", "kinds", "microBatchCount", "overlaps", "communicationSms", "leading", "moeLayers"];
 const ALLOWED = "an object with name, kinds, microBatchCount, overlaps and *moeLayers(steps)";
 
 /** The schedule that a file exports by default; throws an input error that names the file and what it lacks. */
@@ -30,8 +31,13 @@ export function checkSchedule(value: unknown, file: string): Schedule {
     refuse("name", name, "1 to 60 letters, digits, spaces and _ . + -");
   }
   const isKind = (kind: unknown): boolean => kind === "prefill" || kind === "decode";
-  if (!Array.isArray(kinds) || kinds.length === 0 || !kinds.every(isKind)) {
-    refuse("kinds", kinds, '["prefill"], ["decode"], or both');
+  const allowedKinds = '["prefill"], ["decode"], or both';
+  if (!Array.isArray(kinds) || kinds.length === 0) refuse("kinds", kinds, allowedKinds);
+  for (const kind of kinds as unknown[]) if (!isKind(kind)) refuse("kinds", kind, allowedKinds);
+  // Of an object; an instance of a class may have what it likes.
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+  for (const field of isPlain ? Object.keys(value) : []) {
+    if (!FIELDS.includes(field)) refuse(field, (value as Record<string, unknown>)[field], FIELDS.join(", "));
   }
   if (microBatchCount !== 1 && microBatchCount !== 2) refuse("microBatchCount", microBatchCount, "1 or 2");
   if (typeof overlaps !== "boolean") refuse("overlaps", overlaps, "true or false");

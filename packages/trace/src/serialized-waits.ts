@@ -1,6 +1,6 @@
 // Waits that serialise two micro-batches: an exchange of one is waited for while the other, which could have computed, is not
 // let to. That is so where nothing of the other runs between sending and receiving, although what it runs next had all that
-// it needs.
+// it needs. Only time in which the last message is on its way counts: what a slower rank adds is that rank's.
 
 import type { RecordedSpan } from "./record-layout.ts";
 import type { Phase, SpanName } from "./records.ts";
@@ -71,8 +71,12 @@ function serialized(
       rank.moeLayers.has(span.layer),
   );
   if (next === undefined) return 0;
-  const ready = readyAt(rank, next, ends);
-  return Math.max(0, until - Math.max(sent, ready) - computed);
+  const { layer, name } = received;
+  const phase: Phase = name === "dispatch.receive" ? "dispatch" : "combine";
+  const flight = rank.lastFlightOf({ layer, microBatch, phase });
+  if (flight === undefined) return 0;
+  const from = Math.max(sent, flight.sentAt, readyAt(rank, next, ends));
+  return Math.max(0, until - from - computed);
 }
 
 /** When the last thing that an operation needs was complete, or had arrived. */
@@ -82,11 +86,8 @@ function readyAt(
   ends: ReadonlyMap<string, number>,
 ): number {
   if (name === "dispatch.receive" || name === "combine.receive") {
-    return rank.lastArrivalOf({
-      layer,
-      microBatch,
-      phase: name === "dispatch.receive" ? "dispatch" : "combine",
-    });
+    const phase = name === "dispatch.receive" ? "dispatch" : "combine";
+    return rank.lastFlightOf({ layer, microBatch, phase })?.arrivedAt ?? 0;
   }
   let ready = 0;
   for (const need of NEEDS[name] ?? []) {

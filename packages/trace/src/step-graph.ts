@@ -13,6 +13,11 @@ export function relays({ name, cause }: RecordedSpan): boolean {
   return name.endsWith(".forward") || (name === "dispatch.notify" && cause.kind === "message");
 }
 
+export interface LastFlight {
+  readonly sentAt: number;
+  readonly arrivedAt: number;
+}
+
 export interface RankGraph {
   readonly gpu: GpuProcess;
   readonly rank: number;
@@ -30,8 +35,8 @@ export interface RankGraph {
   previousOf(span: RecordedSpan): RecordedSpan | undefined;
   /** The host's last wait before it issued a span. */
   hostWaitBefore(span: RecordedSpan): RecordedSpan | undefined;
-  /** When the last message of an exchange arrived; 0 where there was none. */
-  lastArrivalOf(exchange: Exchange): number;
+  /** When the last message of an exchange was sent and arrived; undefined where there was none. */
+  lastFlightOf(exchange: Exchange): LastFlight | undefined;
   /** The message whose arrival let a span start, or ended the host's wait. */
   messageOf(span: RecordedSpan): RecordedMessage | undefined;
 }
@@ -120,7 +125,7 @@ class RankGraphOfStep implements RankGraph {
   readonly #previous: Int32Array;
   readonly #hostWait: Int32Array;
   readonly #messages = new Map<number, RecordedMessage>();
-  readonly #lastArrivals = new Map<number, number>();
+  readonly #lastFlights = new Map<number, LastFlight>();
 
   constructor(gpu: GpuProcess, { record, spans, messages }: RankStep) {
     invariant(record !== undefined, `rank ${gpu.rank} has not finished the step`);
@@ -143,7 +148,10 @@ class RankGraphOfStep implements RankGraph {
     this.#keepMessages(messages);
     for (const message of messages) {
       const key = exchangeKey(message);
-      this.#lastArrivals.set(key, Math.max(this.#lastArrivals.get(key) ?? 0, message.arrivedAt));
+      const { sentAt, arrivedAt } = message;
+      if (arrivedAt >= (this.#lastFlights.get(key)?.arrivedAt ?? 0)) {
+        this.#lastFlights.set(key, { sentAt, arrivedAt });
+      }
     }
   }
 
@@ -176,8 +184,8 @@ class RankGraphOfStep implements RankGraph {
     return this.spans[this.#hostWait[this.#indexOf.get(sequence)!]!];
   }
 
-  lastArrivalOf(exchange: Exchange): number {
-    return this.#lastArrivals.get(exchangeKey(exchange)) ?? 0;
+  lastFlightOf(exchange: Exchange): LastFlight | undefined {
+    return this.#lastFlights.get(exchangeKey(exchange));
   }
 
   messageOf({ sequence }: RecordedSpan): RecordedMessage | undefined {

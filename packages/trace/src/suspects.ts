@@ -13,7 +13,7 @@ import { serializedWaits } from "./serialized-waits.ts";
 import { medianOf } from "./wait-matrix.ts";
 
 export type Suspect = {
-  /** Microseconds that it adds to its part of the run; an upper bound of what mending it gains. */
+  /** About so many microseconds it adds to its part of a step, at most: what runs beside it may hide them. */
   readonly costUs: number;
   /** How far it is from what is usual in the run; null where nothing of the kind is usual. */
   readonly factor: number | null;
@@ -36,6 +36,8 @@ const SLOW_LINK = 1.1;
 const COLLIDING = 2.5;
 /** Of a run, at one link: less is no collision. */
 const LEAST_QUEUE_US = 1;
+/** Of a step: what adds less is not worth a line. */
+const LEAST_SHARE = 0.001;
 /** Groups of fewer ranks with the same rows say nothing of what is usual. */
 const LEAST_GROUP = 3;
 
@@ -70,6 +72,9 @@ export class Suspects {
   readonly #queues = new Map<string, { link: string; queued: number }>();
   readonly #serialized = new Map<string, number>();
   #transferPerByte = { bytes: 0, transfer: 0 };
+  #stepCount = 0;
+  /** Of all steps, in picoseconds. */
+  #time = 0;
 
   constructor(options: SuspectsOptions) {
     this.#options = options;
@@ -108,6 +113,8 @@ export class Suspects {
   }
 
   addStep(graph: StepGraph): void {
+    this.#stepCount += 1;
+    this.#time += graph.end - graph.start;
     for (const { link, queued } of this.#queues.values()) this.#links.get(link)!.queued += queued;
     this.#queues.clear();
     this.#addOperations(graph);
@@ -149,15 +156,20 @@ export class Suspects {
     }
   }
 
-  /** Costliest first. */
+  /** Costliest first; a step long at most, and nothing that a step does not notice. */
   found(): Suspect[] {
+    const steps = Math.max(1, this.#stepCount);
+    const stepUs = toMicroseconds(this.#time) / steps;
     return [
       ...this.#slowGpus(),
       ...this.#loadedRanks(),
-      ...this.#slowLinks(),
+      ...this.#slowCables(),
       ...this.#collisions(),
       ...this.#serializedExchanges(),
-    ].sort((a, b) => b.costUs - a.costUs);
+    ]
+      .map((suspect): Suspect => ({ ...suspect, costUs: Math.min(suspect.costUs / steps, stepUs) }))
+      .filter(({ costUs }) => costUs >= LEAST_SHARE * stepUs)
+      .sort((x, y) => y.costUs - x.costUs);
   }
 
   /** A slow GPU is slow in all that it does: the median of its operations' factors. */
@@ -197,6 +209,19 @@ export class Suspects {
       const cost = Math.max(0, longer) + more * perByte;
       return [{ kind: "loaded-experts", rank, factor, costUs: toMicroseconds(cost) }];
     });
+  }
+
+  /** Of a cable that is slow both ways, the direction that costs more. */
+  #slowCables(): Suspect[] {
+    const cables = new Map<string, Suspect>();
+    for (const suspect of this.#slowLinks()) {
+      if (suspect.kind !== "slow-link") continue;
+      const [prefix = "", ends = ""] = splitName(suspect.link);
+      const cable = `${prefix} / ${ends.split(" > ").toSorted().join(" - ")}`;
+      const known = cables.get(cable);
+      if (known === undefined || suspect.costUs > known.costUs) cables.set(cable, suspect);
+    }
+    return [...cables.values()];
   }
 
   #slowLinks(): Suspect[] {
@@ -269,4 +294,10 @@ export class Suspects {
     }
     return evidence;
   }
+}
+
+/** "plane 3 / leaf 0 > spine 5" as what it is a part of, and its ends. */
+function splitName(link: string): readonly [string, string] {
+  const at = link.lastIndexOf(" / ");
+  return at < 0 ? ["", link] : [link.slice(0, at), link.slice(at + 3)];
 }

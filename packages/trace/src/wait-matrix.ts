@@ -20,15 +20,21 @@ export interface WaitFinding {
 
 /**
  * A finding must exceed the median of its kind by this factor, by a microsecond, and, for rows and columns, by so many
- * median deviations: eight are more than five standard ones, so that uneven gates name nobody.
+ * median deviations: six are four standard ones, so that uneven gates name nobody.
  */
 const NOTABLE = 1.25;
-const NOTABLE_SPREADS = 8;
-const NOTABLE_POINT = 1.6;
+const NOTABLE_SPREADS = 6;
+const NOTABLE_POINT = 2.5;
 const NOTABLE_US = 1;
 
 /** Classes of fewer pairs of ranks say nothing of what is usual. */
 const LEAST_CLASS = 3;
+
+/** A row or a column. */
+interface Line {
+  readonly mean: number;
+  readonly median: number;
+}
 
 export class WaitMatrix {
   readonly ranks: readonly number[];
@@ -77,35 +83,29 @@ export class WaitMatrix {
   findings(): WaitFinding[] {
     const means = this.means();
     const size = this.ranks.length;
-    const sums = (of: (index: number) => number): { means: number[]; overall: number } => {
-      const totals = Array.from({ length: size }, () => 0);
-      const counts = Array.from({ length: size }, () => 0);
-      for (const [index, mean] of means.entries()) {
-        if (this.#counts[index] === 0) continue;
-        totals[of(index)]! += mean;
-        counts[of(index)]! += 1;
-      }
-      const found = totals.map((total, index) => (counts[index] === 0 ? 0 : total / counts[index]!));
-      const all = totals.reduce((sum, each) => sum + each, 0);
-      return {
-        means: found,
-        overall:
-          all /
-          Math.max(
-            1,
-            counts.reduce((sum, each) => sum + each, 0),
-          ),
-      };
+    const used = [...means.keys()].filter((index) => this.#counts[index]! > 0);
+    const meanOf = (values: readonly number[]): number =>
+      values.reduce((sum, each) => sum + each, 0) / Math.max(1, values.length);
+    const overall = meanOf(used.map((index) => means[index]!));
+    // By their medians, which a single slow path does not move.
+    const lines = (of: (index: number) => number): Line[] => {
+      const values = Array.from({ length: size }, (): number[] => []);
+      for (const index of used) values[of(index)]!.push(means[index]!);
+      return values.map((each) => ({ mean: meanOf(each), median: medianOf(each) }));
     };
-    const columns = sums((index) => index % size);
-    const rows = sums((index) => Math.floor(index / size));
+    const columns = lines((index) => index % size);
+    const rows = lines((index) => Math.floor(index / size));
     const findings: WaitFinding[] = [];
-    const note = (kind: "column" | "row", { means: found, overall }: typeof columns): void => {
-      const usual = medianOf(found);
-      const spread = medianOf(found.map((meanUs) => Math.abs(meanUs - usual)));
-      const least = Math.max(NOTABLE * usual, usual + NOTABLE_US, usual + NOTABLE_SPREADS * spread);
-      for (const [index, meanUs] of found.entries()) {
-        if (meanUs < least) continue;
+    const note = (kind: "column" | "row", found: readonly Line[]): void => {
+      const usual = medianOf(found.map(({ median }) => median));
+      const spread = medianOf(found.map(({ median }) => Math.abs(median - usual)));
+      const least = Math.max(
+        NOTABLE * Math.max(usual, overall),
+        usual + NOTABLE_US,
+        usual + NOTABLE_SPREADS * spread,
+      );
+      for (const [index, { median, mean: meanUs }] of found.entries()) {
+        if (median < least) continue;
         const rank = this.ranks[index]!;
         findings.push({
           kind,
@@ -136,18 +136,18 @@ export class WaitMatrix {
         each.length < LEAST_CLASS ? [] : [[name, medianOf(each)] as const],
       ),
     );
-    const [usualRow, usualColumn] = [medianOf(rows.means), medianOf(columns.means)];
+    const usualRow = medianOf(rows.map(({ median }) => median));
+    const usualColumn = medianOf(columns.map(({ median }) => median));
     for (const [index, meanUs] of means.entries()) {
       const [row, column] = [Math.floor(index / size), index % size];
       const beside =
-        Math.max(0, rows.means[row]! - usualRow) + Math.max(0, columns.means[column]! - usualColumn);
+        Math.max(0, rows[row]!.median - usualRow) + Math.max(0, columns[column]!.median - usualColumn);
       const usual = usualOf.get(classOf(index));
       if (usual === undefined) continue;
       const expected = usual + beside;
-      if (meanUs < NOTABLE_POINT * Math.max(expected, columns.overall) || meanUs - expected < NOTABLE_US)
-        continue;
+      if (meanUs < NOTABLE_POINT * Math.max(expected, overall) || meanUs - expected < NOTABLE_US) continue;
       const [receiver, source] = [this.ranks[row]!, this.ranks[column]!];
-      findings.push({ kind: "point", receiver, source, meanUs, overallUs: columns.overall });
+      findings.push({ kind: "point", receiver, source, meanUs, overallUs: overall });
     }
     return findings.sort((a, b) => b.meanUs - b.overallUs - (a.meanUs - a.overallUs));
   }

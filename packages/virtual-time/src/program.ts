@@ -121,14 +121,24 @@ export class ProgramSet {
     }
     running.wait = undefined;
     this.#promised = running.promised;
-    const { done, value } = running.program.next(at);
+    let { done, value } = running.program.next(at);
+    if (done !== true && !((value as Partial<Wait> | undefined)?.condition instanceof Condition)) {
+      // A program that was yielded instead of run; thrown where it stands, so that whoever wrote it is told.
+      const error = new TypeError("what is yielded is no wait; `yield*` runs a program, `yield` does not");
+      ({ done, value } = running.program.throw(error));
+    }
     this.#promised = outer;
     if (done === true) {
       this.#running.splice(this.#running.indexOf(running), 1);
       return;
     }
-    running.wait = value;
+    const next = value as Wait;
+    running.wait = next;
     running.since = this.#now;
-    value.condition.whenFulfilled(() => this.#step(running, value.condition.fulfilledAt!));
+    next.condition.whenFulfilled(() => this.#step(running, next.condition.fulfilledAt!));
   }
+}
+
+function isWait(value: unknown): value is Wait {
+  return (value as Partial<Wait> | undefined)?.condition instanceof Condition;
 }

@@ -39,7 +39,7 @@ describe("a good scenario", () => {
       seed: 1,
       model: { preset: "tiny" },
       math: "real",
-      timing: { model: "executed", gpu: "h800" },
+      timing: { model: "executed", gpu: "h800", fusedActivation: true },
       cluster: {
         nodes: 1,
         gpusPerNode: 8,
@@ -97,6 +97,7 @@ describe("a good scenario", () => {
     expect(scenario.timing).toEqual({
       model: path.join(folder, "config.json"),
       gpu: path.join(folder, "gpu.yaml"),
+      fusedActivation: true,
     });
     expect(scenario.workload).toEqual({ prompts: path.join(folder, "prompts.jsonl"), maxNewTokens: 16 });
   });

@@ -32,6 +32,8 @@ export interface ScenarioTiming {
   readonly gpu: string;
   /** Cached tokens that every request is priced with; missing: as executed. */
   readonly kvLength?: number;
+  /** Whether experts' SwiGLU and the cast of its result are one kernel. */
+  readonly fusedActivation: boolean;
 }
 
 export interface ScenarioFabric {

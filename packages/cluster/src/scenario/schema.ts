@@ -70,6 +70,11 @@ const timingSchema = fields({
     .describe(
       "Cached tokens that every request is priced with in decode, and in memory. Default: as many as executed.",
     ),
+  fusedActivation: flag()
+    .default(true)
+    .describe(
+      "Whether experts' SwiGLU and the FP8 cast of its result are one kernel, as in DeepSeek's trace; false: two, as in SGLang's prefill.",
+    ),
 });
 
 const fabricSchema = fields({

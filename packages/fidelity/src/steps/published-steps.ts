@@ -64,8 +64,8 @@ const REAL_GATE =
   "The real gate with EPLB fitted to its loads is drawn here as even in expectation; how uneven it stayed is published as a " +
   "picture only. In prefill the same engine loses 15 % to it.";
 const ENGINE_KERNELS =
-  "SGLang's prefill has kernels of its own that ours has not: activation and cast apart, a second cast of the experts' " +
-  "input; and its authors see kernels slow down beside communication more than by the SMs that they lose.";
+  "SGLang's activation and cast are two kernels here too (timing.fusedActivation: false). It has more that ours has not: " +
+  "scales aligned for TMA; and its authors see kernels slow down beside communication more than by the SMs that they lose.";
 
 /** H800, EP128, 2 × 64 requests with 2 positions each; no NVLink in the low-latency kernels of early 2025. */
 const P8: StepConditions = {
@@ -130,6 +130,7 @@ function sglangPrefill(
     schedule,
     requestsPerGpu,
     positions,
+    fusedActivation: false,
   };
 }
 

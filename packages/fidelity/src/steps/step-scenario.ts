@@ -19,19 +19,22 @@ export interface StepConditions {
   /** False: low-latency kernels leave NVLink alone, as DeepEP's did until pull request 173 (May 2025). */
   readonly nvlink?: false;
   readonly network?: "roce";
+  /** False: the engine's activation and cast are two kernels. */
+  readonly fusedActivation?: false;
 }
 
 /** A scenario as users write it, but for the timed model's number of layers. */
 export function stepScenario(conditions: StepConditions, timedModel: string): object {
   const { kind, gpu, nodes, redundantExperts, gate, schedule, requestsPerGpu, positions } = conditions;
   const { positionsPerRequest = 1, launch = "graph", nvlink = true, network = "infiniband" } = conditions;
+  const { fusedActivation = true } = conditions;
   const isPrefill = kind === "prefill";
   return {
     name: "step",
     model: { preset: "deepseek-v3" },
     math: "skip",
     routing: { draw: gate },
-    timing: { model: timedModel, gpu, ...(isPrefill ? {} : { kvLength: positions }) },
+    timing: { model: timedModel, gpu, fusedActivation, ...(isPrefill ? {} : { kvLength: positions }) },
     cluster: { nodes, fabric: { network } },
     parallelism: { redundantExperts },
     run: {
