@@ -60,11 +60,11 @@ describe.each(["direct", "normal", "low-latency"])("tokens with %s", (pattern) =
     expect(events.size).toBe(1 + tried.length);
   });
 
-  test("are those of sequential with redundant experts, on any placement", async () => {
+  test("are those of sequential with redundant experts, on threads too", async () => {
     const more = { parallelism: { expertParallel: 4, redundantExperts: 4 } };
     const plain = await run({ pattern, prefill: "sequential", decode: "sequential" }, more);
     const dual: Tried = { pattern, prefill: "dual-batch", decode: "two-batch-sglang" };
-    const { digests } = await run(dual, more);
+    const { digests } = await run(dual, { ...more, placement: "threads:2" });
     expect(digests.tokens).toBe(plain.digests.tokens);
   });
 });
@@ -87,6 +87,8 @@ test("a graph costs one launch a step, and rows of a captured size", async () =>
   const kernels = await decodeUs({}, 4);
   const graph = await decodeUs({ launch: "graph", graphSizes: [4] }, 4);
   expect(graph).toBeLessThan(kernels);
+  // Above the largest captured size, kernels are launched one by one.
+  expect(await decodeUs({ launch: "graph", graphSizes: [2] }, 4)).toBe(kernels);
   // Attention over 64 cached positions and weights are the same; more rows cost more.
   const padded = await decodeUs({ launch: "graph", graphSizes: [64] }, 4);
   expect(padded).toBeGreaterThan(graph);

@@ -26,7 +26,7 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
         routing: one("static", "ecmp", "adaptive"),
         pcie: random.below(4) === 0,
       };
-  const phase = one("prefill", "decode", "decode");
+  const phase = one("prefill", "decode", "decode", "generate");
   const decodePattern = one("direct", "normal", "low-latency", "low-latency");
   const prefillPattern = one("direct", "normal", "normal", "low-latency");
   const launch = decodePattern !== "normal" && random.below(3) === 0 ? "graph" : "kernels";
@@ -63,7 +63,10 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
     seed: random.below(1_000_000),
     math: "skip",
     routing,
-    timing: { model: writeTimedModel(folder, LAYERS, EXPERTS), gpu: one("h800", "h100", "h20") },
+    timing: {
+      model: writeTimedModel(folder, LAYERS, EXPERTS, { dense: one(0, 1), shared: one(0, 1, 1) }),
+      gpu: one("h800", "h100", "h20"),
+    },
     cluster: { nodes, gpusPerNode, fabric },
     parallelism: { expertParallel: one(...degrees, degrees.at(-1)!) },
     run: {

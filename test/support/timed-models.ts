@@ -4,7 +4,11 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** As a `config.json`; `experts` in eight groups of which four are chosen from, eight experts for a token. */
-export function smallTimedModel(layers: number, experts: number = 64): Record<string, unknown> {
+export function smallTimedModel(
+  layers: number,
+  experts: number = 64,
+  { dense = 0, shared = 1 }: { readonly dense?: number; readonly shared?: number } = {},
+): Record<string, unknown> {
   return {
     architectures: ["DeepseekV3ForCausalLM"],
     model_type: "deepseek_v3",
@@ -16,9 +20,9 @@ export function smallTimedModel(layers: number, experts: number = 64): Record<st
     num_attention_heads: 128,
     num_key_value_heads: 128,
     n_routed_experts: experts,
-    n_shared_experts: 1,
+    n_shared_experts: shared,
     num_experts_per_tok: 8,
-    first_k_dense_replace: 0,
+    first_k_dense_replace: dense,
     n_group: 8,
     topk_group: 4,
     topk_method: "noaux_tc",
@@ -38,7 +42,12 @@ export function smallTimedModel(layers: number, experts: number = 64): Record<st
 }
 
 /** Writes it into a folder and gives what a scenario's `timing.model` says there. */
-export function writeTimedModel(folder: string, layers: number, experts: number = 64): string {
-  writeFileSync(path.join(folder, "timed.json"), JSON.stringify(smallTimedModel(layers, experts)));
+export function writeTimedModel(
+  folder: string,
+  layers: number,
+  experts: number = 64,
+  more: { readonly dense?: number; readonly shared?: number } = {},
+): string {
+  writeFileSync(path.join(folder, "timed.json"), JSON.stringify(smallTimedModel(layers, experts, more)));
   return "./timed.json";
 }

@@ -8,7 +8,7 @@ export {
   type WorldErrorCode,
   type WorldErrorDetails,
 } from "./errors.ts";
-export { isNamespace, lineOfFile, loadOwnFile, ownFileError, refuseOwn, shownValue } from "./own-file.ts";
+export { isNamespace, lineOfFile, refuseOwn, shownValue } from "./own-file.ts";
 export { Payload } from "./payload.ts";
 export { mix32, RandomStream, streamKey } from "./random.ts";
 export {

@@ -1,6 +1,6 @@
 // The dispatch pattern of a step: a built-in one by its name, or a user's own from a file of TypeScript or JavaScript.
 
-import { inputError, loadOwnFile } from "@windtunnel/base";
+import { inputError } from "@windtunnel/base";
 import {
   checkPattern,
   createDirect,
@@ -8,6 +8,7 @@ import {
   type DispatchPattern,
   lowLatency,
 } from "@windtunnel/expert";
+import { loadOwnFile } from "./own-files.ts";
 import { isModuleFile, nearestName } from "./scenario/index.ts";
 
 export const PATTERN_NAMES = ["direct", "normal", "low-latency"] as const;

@@ -1,7 +1,7 @@
 // The schedule of a kind of step: a built-in one by its name, or a user's own from a file of TypeScript or JavaScript.
 
 import path from "node:path";
-import { inputError, loadOwnFile } from "@windtunnel/base";
+import { inputError } from "@windtunnel/base";
 import {
   checkSchedule,
   dualBatch,
@@ -11,6 +11,7 @@ import {
   type StepKind,
   twoBatchSglang,
 } from "@windtunnel/serving";
+import { loadOwnFile } from "./own-files.ts";
 import { isModuleFile, nearestName } from "./scenario/index.ts";
 
 const SCHEDULES: readonly Schedule[] = [sequential, dualBatch, fiveStage, twoBatchSglang];

@@ -1,6 +1,6 @@
 // What a user's file exports, and what its steps give: mistakes are errors of the file, with what is allowed.
 
-import { ownFileError, WorldError } from "@windtunnel/base";
+import { WorldError } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
 import { checkPattern, createDirect, type ExchangeSteps, type RankExchange } from "./index.ts";
 import { runUnit } from "./test-support/emulated-unit.ts";
@@ -74,22 +74,6 @@ describe("a file", () => {
     const { code, message: said, details } = failureOf(() => checkPattern(value, FILE));
     expect(said).toContain(`${FILE}: ${message}`);
     expect([code, details.file]).toEqual(["input", FILE]);
-  });
-
-  test("that can't be loaded is named with the line and the reason", () => {
-    const error = new Error("Expected ',', got 'x'\nmore");
-    error.stack = `${FILE}:12\n  code\n  at somewhere (/other/mine.ts.js:3:4)`;
-    const { message, details, exitCode } = ownFileError(
-      error,
-      FILE,
-      "a dispatch pattern",
-      "run.decode.dispatch",
-    );
-    expect(message).toBe(`${FILE}, line 12: can't be loaded as a dispatch pattern: Expected ',', got 'x'`);
-    expect([details.path, exitCode]).toEqual(["run.decode.dispatch", 2]);
-    expect(ownFileError("gone", FILE, "a dispatch pattern", "x").message).toBe(
-      `${FILE}: can't be loaded as a dispatch pattern: gone`,
-    );
   });
 });
 

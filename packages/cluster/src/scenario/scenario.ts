@@ -1,5 +1,5 @@
 // A scenario as the rest of the house sees it: every default filled in, every path absolute.
-// Only `cluster.fabric.planes`, `nodesPerLeaf` beside it and `timing.kvLength` may be missing: the first two need the
+// Only `cluster.fabric.planes`, `nodesPerLeaf` beside it, `timing.kvLength` and `run.communicationSms` may be missing: the first two need the
 // hardware profile (a node's NICs), the third means "as executed"; and overrides of all parts of a kind, which are then
 // as they are. It does not know how it was written down (`schema.ts`).
 
@@ -109,8 +109,7 @@ export interface Scenario {
       readonly graphSizes: readonly number[];
     };
     readonly precision: { readonly dispatch: WirePrecision; readonly combine: WirePrecision };
-    /** SMs of the kernels of `direct` and `normal`. */
-    /** Missing: as many as the schedule says. */
+    /** SMs of the kernels of `direct` and `normal`; missing: as many as the schedule says. */
     readonly communicationSms?: number;
     /** False: dispatch and combine leave the NVLink domain alone, also inside a node. */
     readonly nvlinkForDispatch: boolean;
