@@ -1,7 +1,7 @@
 // docs/schedules.md says what is so: its code stands in the example, its links lead somewhere, its fields are those that are
 // checked; and the example runs and gives the tokens of sequential.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkSchedule } from "@windtunnel/serving";
@@ -47,4 +47,20 @@ test("the example gives the tokens of sequential", async () => {
   const [plain, own] = [await outputs("sequential"), await outputs(example)];
   expect(own.digests.tokens).toBe(plain.digests.tokens);
   expect(own.digests.events).not.toBe(plain.digests.events);
+});
+
+test("a program that is yielded and not run is told so, with its file", async () => {
+  const folder = temporaryFolder();
+  const wrong = readFileSync(example, "utf8").replace(
+    "yield* second.sendDispatch",
+    "yield second.sendDispatch",
+  );
+  writeFileSync(path.join(folder, "mine.ts"), wrong);
+  const failed = await runInto(folder, "run", {
+    model: { preset: "v3-tiny" },
+    run: { decode: { schedule: "./mine.ts" } },
+    workload: { drawn: { requestsPerGpu: 2, promptTokens: 4, steps: 1 } },
+  }).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: "schedule", details: { file: path.join(folder, "mine.ts") } });
+  expect(String(failed)).toMatch(/stopped: what is yielded is no wait; `yield\*` runs a program/);
 });

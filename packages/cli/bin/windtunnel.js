@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { constants } from "node:os";
 import path from "node:path";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -23,6 +24,11 @@ const NODE_PACKAGES = {
 
 /** Set for the process that this launcher starts, so that it can't start another one for ever. */
 const HANDED_OVER = "WINDTUNNEL_HANDED_OVER";
+
+/** How long a command may take to say that it is ending; an endless loop in a user's schedule keeps it from that. */
+const REACTION_MS = 2000;
+/** One Ctrl-C can arrive twice, from the terminal and from npm; a later one is meant. */
+const SAME_MS = 300;
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED_MAJOR) {
   delete process.env[HANDED_OVER];
@@ -74,16 +80,48 @@ function runWith(node) {
     env: { ...process.env, [HANDED_OVER]: "1" },
   });
   const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"];
-  const forward = (signal) => child.kill(signal);
+  const { forward, killedFor } = forwardingTo(child);
   for (const signal of forwarded) process.on(signal, forward);
   child.on("error", (error) => fail(`${node} does not start: ${error.message}`));
   child.on("exit", (code, signal) => {
     for (const name of forwarded) process.off(name, forward);
     if (signal === null) process.exit(code ?? 1);
     // Die of the same signal; where that is not possible, end with the code that a shell would give it.
-    process.exitCode = 128 + (constants.signals[signal] ?? 0);
-    process.kill(process.pid, signal);
+    const cause = killedFor() ?? signal;
+    process.exitCode = 128 + (constants.signals[cause] ?? 0);
+    process.kill(process.pid, cause);
   });
+}
+
+/**
+ * Passes signals on. A command that has not said that it is ending when a second one comes, or after two seconds, is
+ * killed; one that has may take its time, so that its hosts, sockets and files are gone.
+ */
+function forwardingTo(child) {
+  let first;
+  let isEnding = false;
+  let killed;
+  let timer;
+  const kill = () => {
+    if (isEnding || killed !== undefined || child.exitCode !== null || child.signalCode !== null) return;
+    killed = first.signal;
+    process.stderr.write(`windtunnel: the command did not react to ${killed}, and was killed\n`);
+    child.kill("SIGKILL");
+  };
+  child.on("message", (message) => {
+    if (message === "ending") isEnding = true;
+  });
+  child.on("exit", () => clearTimeout(timer));
+  return {
+    forward: (signal) => {
+      if (first === undefined) {
+        first = { signal, at: performance.now() };
+        timer = setTimeout(kill, REACTION_MS);
+      } else if (performance.now() - first.at >= SAME_MS) kill();
+      child.kill(signal);
+    },
+    killedFor: () => killed,
+  };
 }
 
 function fail(reason) {

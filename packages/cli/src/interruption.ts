@@ -1,5 +1,6 @@
 // Ctrl-C and its relatives: the first signal aborts the work, and the command ends only when the work has ended,
-// so that hosts, sockets and files are gone. Further signals change nothing.
+// so that hosts, sockets and files are gone. Further signals change nothing; a launcher (bin/windtunnel.js) hears of the
+// first one, since it kills a command whose event loop is too busy to notice signals at all.
 
 import process from "node:process";
 import type { Screen } from "./screen.ts";
@@ -18,6 +19,9 @@ export class Interrupted extends Error {
   }
 }
 
+/** Does nothing unless a launcher started this process. */
+let tellLauncher = (): void => undefined;
+
 /** Runs `work` with a signal that fires on SIGINT, SIGTERM and SIGHUP; rejects with `Interrupted` when it fired. */
 export async function interruptible<Result>(
   screen: Screen,
@@ -26,6 +30,7 @@ export async function interruptible<Result>(
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) return;
+    tellLauncher();
     controller.abort(new Interrupted(name as Signal));
     screen.remark(`${name}: ending the run and all of its hosts …`);
   };
@@ -43,9 +48,14 @@ export async function interruptible<Result>(
   }
 }
 
-/** The launcher (bin/windtunnel.js) was killed: end as with SIGTERM. Without a launcher nothing happens. */
+/**
+ * When the launcher is killed, this process ends as with SIGTERM; when it is interrupted, the launcher is told that it
+ * ends. Without a launcher nothing happens.
+ */
 export function endWithLauncher(): void {
   if (process.channel === undefined || process.channel === null) return;
+  // A launcher that is gone needs no word.
+  tellLauncher = () => void process.send?.("ending", undefined, undefined, () => undefined);
   process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
   process.channel.unref();
 }

@@ -25,8 +25,23 @@ const WAITING = `data:text/javascript,if(process.env.WINDTUNNEL_HANDED_OVER){
   console.log("waiting "+process.pid);
 }`.replaceAll("\n", "");
 
-async function startWaiting(): Promise<{ launched: ChildProcessWithoutNullStreams; inner: number }> {
-  const launched = spawn(process.execPath, ["--import", AS_NODE_20, "--import", WAITING, launcher, "models"]);
+/** Hears of signals, but never has the time, as with an endless loop in a user's schedule. */
+const STUCK = `data:text/javascript,if(process.env.WINDTUNNEL_HANDED_OVER){
+  process.on("SIGINT",()=>{});
+  console.log("stuck v3-tiny");
+  for(;;);
+}`.replaceAll("\n", "");
+
+/** Says that it ends, and takes longer than a command may that says nothing. */
+const SLOW_TO_END = `data:text/javascript,if(process.env.WINDTUNNEL_HANDED_OVER){
+  process.on("SIGINT",()=>{process.send("ending");setTimeout(()=>process.exit(130),2500)});
+  setInterval(()=>{},1000);
+}`.replaceAll("\n", "");
+
+async function startWaiting(
+  preload: string = WAITING,
+): Promise<{ launched: ChildProcessWithoutNullStreams; inner: number }> {
+  const launched = spawn(process.execPath, ["--import", AS_NODE_20, "--import", preload, launcher, "models"]);
   let said = "";
   // The table comes once the command listens to its launcher.
   while (!said.includes("v3-tiny")) said += String(await once(launched.stdout, "data"));
@@ -67,6 +82,33 @@ describe("the launcher", () => {
     launched.kill(signal);
     expect(await once(launched, "exit")).toEqual([exitCode, null]);
   });
+
+  test.skipIf(process.platform === "win32").each([
+    ["two seconds after Ctrl-C", 1],
+    ["at the second Ctrl-C", 2],
+  ])("kills a command that does not react, %s, and ends of Ctrl-C itself", async (_when, times) => {
+    const { launched } = await startWaiting(STUCK);
+    const ended = once(launched, "exit");
+    const said = once(launched.stderr, "data");
+    const start = performance.now();
+    launched.kill("SIGINT");
+    if (times === 2) setTimeout(() => launched.kill("SIGINT"), 500);
+    expect(await ended).toEqual([null, "SIGINT"]);
+    const took = performance.now() - start;
+    expect(took > 1900).toBe(times === 1);
+    expect(String(await said)).toContain("did not react to SIGINT");
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "lets a command that says it is ending take its time",
+    async () => {
+      const { launched } = await startWaiting(SLOW_TO_END);
+      const ended = once(launched, "exit");
+      launched.kill("SIGINT");
+      setTimeout(() => launched.kill("SIGINT"), 500);
+      expect(await ended).toEqual([130, null]);
+    },
+  );
 
   test.skipIf(process.platform === "win32")("takes the command with it when it is killed", async () => {
     const { launched, inner } = await startWaiting();

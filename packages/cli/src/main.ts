@@ -72,7 +72,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // Nobody is left to hear remarks (the terminal or the launcher is gone): the work still ends in order.
   process.stderr.on("error", () => undefined);
-  process.exitCode = await runProgram(argv, processScreen());
+  process.exitCode = await runProgram(argv, processScreen({ isData: argv.includes("--json") }));
 }
 
 /** Runs one command line and returns its exit code. Throws nothing. */

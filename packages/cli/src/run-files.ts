@@ -1,6 +1,6 @@
 // What a finished run left in its folder, by the name that a user gives: the folder, or the recording itself.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { inputError } from "@windtunnel/base";
 
@@ -21,4 +21,14 @@ export function recordingOf(run: string): string {
     found: `no ${RECORDING}`,
     allowed,
   });
+}
+
+/** Files that `windtunnel export --kineto` wrote, by rank, where a folder holds them instead of a recording. */
+export function exportedTracesIn(run: string): string[] {
+  if (!existsSync(run) || !statSync(run).isDirectory() || existsSync(path.join(run, RECORDING))) return [];
+  const rankOf = (name: string): number => Number(/^rank-(\d+)\.json(?:\.gz)?$/.exec(name)?.[1]);
+  return readdirSync(run)
+    .filter((name) => !Number.isNaN(rankOf(name)))
+    .sort((a, b) => rankOf(a) - rankOf(b))
+    .map((name) => path.join(run, name));
 }

@@ -22,12 +22,17 @@ export interface Screen {
   readonly progressStream?: NodeJS.WriteStream;
 }
 
-/** The process's own terminal, or whatever it is redirected to. */
-export function processScreen(): Screen {
+/**
+ * The process's own terminal, or whatever it is redirected to. `isData`: results are read by a program, so what others
+ * say to standard output (`console.log` in a user's schedule, also in a worker thread) goes to standard error.
+ */
+export function processScreen({ isData = false }: { readonly isData?: boolean } = {}): Screen {
   const { stdout, stderr, env } = process;
+  const write = stdout.write.bind(stdout);
+  if (isData) stdout.write = stderr.write.bind(stderr);
   const wantsColour = env["NO_COLOR"] === undefined && env["TERM"] !== "dumb";
   return {
-    print: (text) => void stdout.write(`${text}\n`),
+    print: (text) => void write(`${text}\n`),
     remark: (text) => void stderr.write(`${text}\n`),
     width: stdout.columns ?? 80,
     colours: pc.createColors(wantsColour && isatty(1)),

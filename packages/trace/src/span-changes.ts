@@ -3,11 +3,14 @@
 // one run has are left out. Steps are added one by one, so memory is a few numbers for each name, rank and layer.
 
 import type { RecordedSpan } from "./record-layout.ts";
-import { SPAN_NAMES, type SpanName } from "./records.ts";
+import { computes, SPAN_NAMES, type SpanName } from "./records.ts";
 import type { RankGraph, StepGraph } from "./step-graph.ts";
 
 /** Means over matched spans, moved or not. */
 export interface MeanChange {
+  /** What changes are changes of: in the first run, starts since the rank's start of the step. */
+  readonly meanStartBeforeUs: number;
+  readonly meanDurationBeforeUs: number;
   /** Signed: what one rank gains and another one loses cancels. */
   readonly meanStartChangeUs: number;
   readonly meanDurationChangeUs: number;
@@ -31,7 +34,11 @@ export interface RankChange extends MeanChange {
   readonly rank: number;
 }
 
-/** The layer whose time, from its first start to its last end, changed most; means over ranks and steps. */
+/**
+ * The layer whose computing changed most: durations of its computing spans on a rank, summed over micro-batches; means over
+ * ranks and steps. Where layers of two micro-batches interleave, the time from a layer's first start to its last end is
+ * mostly other layers'.
+ */
 export interface LayerChange {
   readonly layer: number;
   readonly beforeUs: number;
@@ -39,6 +46,11 @@ export interface LayerChange {
 }
 
 export interface SpanChanges {
+  /**
+   * Where the runs' numbers of micro-batches differ in a step: its spans of a rank, layer and name are summed in each run and
+   * count as one, which starts when the first of them does.
+   */
+  readonly summedOverMicroBatches: { readonly before: number; readonly after: number } | null;
   /** Names that occur, in the order of the vocabulary. */
   readonly byName: readonly SpanNameChange[];
   /** Null where nothing moved. */
@@ -49,6 +61,8 @@ export interface SpanChanges {
 /** Sums over matched spans, in picoseconds; sizes without their sign choose the largest. */
 interface ChangeSum {
   matched: number;
+  startBefore: number;
+  durationBefore: number;
   start: number;
   startSize: number;
   duration: number;
@@ -73,20 +87,25 @@ export class SpanChangeSums {
   readonly #names = new Map<SpanName, NameSum>();
   readonly #ranks = new Map<number, ChangeSum>();
   readonly #layers = new Map<number, LayerSum>();
+  #summed: SpanChanges["summedOverMicroBatches"] = null;
 
   /** Of both graphs, ranks and layers that both have. */
   addStep(before: StepGraph, after: StepGraph): void {
     const [layersBefore, layersAfter] = [layersOf(before), layersOf(after)];
     const isShared = ({ layer }: RecordedSpan): boolean => layersBefore.has(layer) && layersAfter.has(layer);
+    const microBatches = { before: microBatchCount(before), after: microBatchCount(after) };
+    const isSummed = microBatches.before !== microBatches.after;
+    if (isSummed) this.#summed ??= microBatches;
     for (const rank of before.ranks) {
       const other = after.rankOf(rank.rank);
       if (other === undefined) continue;
-      this.#addRank(rank, other, isShared);
+      this.#addRank(sharedOf(rank, isShared), sharedOf(other, isShared), isSummed);
     }
   }
 
   result(): SpanChanges {
     return {
+      summedOverMicroBatches: this.#summed,
       byName: SPAN_NAMES.flatMap((name) => {
         const sum = this.#names.get(name);
         if (sum === undefined) return [];
@@ -98,33 +117,33 @@ export class SpanChangeSums {
     };
   }
 
-  #addRank(before: RankGraph, after: RankGraph, isShared: (span: RecordedSpan) => boolean): void {
+  #addRank(before: SharedSpans, after: SharedSpans, isSummed: boolean): void {
     const ofRank = this.#sumOfRank(before.rank);
-    const unmatched = spansByKey(before.spans.filter(isShared));
-    for (const [key, spans] of spansByKey(after.spans.filter(isShared))) {
+    const unmatched = stretchesByKey(before, isSummed);
+    for (const [key, stretches] of stretchesByKey(after, isSummed)) {
       const known = unmatched.get(key) ?? [];
       unmatched.delete(key);
-      const sum = this.#sumOfName(spans[0]!.name);
-      const matched = Math.min(known.length, spans.length);
+      const sum = this.#sumOfName(stretches[0]!.name);
+      const matched = Math.min(known.length, stretches.length);
       for (let i = 0; i < matched; i++) {
-        const [a, b] = [known[i]!, spans[i]!];
-        const start = b.start - after.start - (a.start - before.start);
-        const duration = b.end - b.start - (a.end - a.start);
-        add(sum, start, duration);
-        add(ofRank, start, duration);
-        if (start !== 0 || duration !== 0) sum.moved += 1;
+        const [a, b] = [known[i]!, stretches[i]!];
+        add(sum, a, b);
+        add(ofRank, a, b);
+        if (a.start !== b.start || a.duration !== b.duration) sum.moved += 1;
       }
-      sum.appeared += spans.length - matched;
+      sum.appeared += stretches.length - matched;
       sum.vanished += known.length - matched;
     }
-    for (const spans of unmatched.values()) this.#sumOfName(spans[0]!.name).vanished += spans.length;
-    this.#addLayers(before.spans.filter(isShared), after.spans.filter(isShared));
+    for (const stretches of unmatched.values()) {
+      this.#sumOfName(stretches[0]!.name).vanished += stretches.length;
+    }
+    this.#addLayers(before.spans, after.spans);
   }
 
   #addLayers(before: readonly RecordedSpan[], after: readonly RecordedSpan[]): void {
-    const lasted = layerTimes(after);
-    for (const [layer, time] of layerTimes(before)) {
-      const now = lasted.get(layer);
+    const computed = computingByLayer(after);
+    for (const [layer, time] of computingByLayer(before)) {
+      const now = computed.get(layer);
       if (now === undefined) continue;
       let sum = this.#layers.get(layer);
       if (sum === undefined) this.#layers.set(layer, (sum = { before: 0, after: 0, count: 0 }));
@@ -179,51 +198,91 @@ export function layersOf(graph: StepGraph): ReadonlySet<number> {
   return layers;
 }
 
-function noChange(): ChangeSum {
-  return { matched: 0, start: 0, startSize: 0, duration: 0, durationSize: 0 };
+/** Into how many a step's batch is cut. */
+function microBatchCount(graph: StepGraph): number {
+  const microBatches = new Set<number>();
+  for (const { spans } of graph.ranks) for (const { microBatch } of spans) microBatches.add(microBatch);
+  microBatches.delete(-1);
+  return microBatches.size;
 }
 
-function add(sum: ChangeSum, start: number, duration: number): void {
+/** A rank's spans of layers that both runs have, and its start of the step. */
+interface SharedSpans {
+  readonly rank: number;
+  readonly start: number;
+  readonly spans: readonly RecordedSpan[];
+}
+
+function sharedOf({ rank, start, spans }: RankGraph, isShared: (span: RecordedSpan) => boolean): SharedSpans {
+  return { rank, start, spans: spans.filter(isShared) };
+}
+
+/** A span, or several as one; picoseconds, since the rank's start of the step. */
+interface Stretch {
+  readonly name: SpanName;
+  start: number;
+  duration: number;
+}
+
+/** Spans of one layer, micro-batch and name, in the order of their recording; of all micro-batches as one where summed. */
+function stretchesByKey({ start: origin, spans }: SharedSpans, isSummed: boolean): Map<string, Stretch[]> {
+  const byKey = new Map<string, Stretch[]>();
+  for (const { layer, microBatch, name, start, end } of spans) {
+    const key = isSummed ? `${layer} ${name}` : `${layer} ${microBatch} ${name}`;
+    const stretch = { name, start: start - origin, duration: end - start };
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, [stretch]);
+    else if (isSummed) {
+      const [sum] = known;
+      sum!.start = Math.min(sum!.start, stretch.start);
+      sum!.duration += stretch.duration;
+    } else known.push(stretch);
+  }
+  return byKey;
+}
+
+function noChange(): ChangeSum {
+  return {
+    matched: 0,
+    startBefore: 0,
+    durationBefore: 0,
+    start: 0,
+    startSize: 0,
+    duration: 0,
+    durationSize: 0,
+  };
+}
+
+function add(sum: ChangeSum, before: Stretch, after: Stretch): void {
+  const start = after.start - before.start;
+  const duration = after.duration - before.duration;
   sum.matched += 1;
+  sum.startBefore += before.start;
+  sum.durationBefore += before.duration;
   sum.start += start;
   sum.startSize += Math.abs(start);
   sum.duration += duration;
   sum.durationSize += Math.abs(duration);
 }
 
-function meansOf({ matched, start, startSize, duration, durationSize }: ChangeSum): MeanChange {
-  const count = Math.max(1, matched) * 1e6;
+function meansOf(sum: ChangeSum): MeanChange {
+  const count = Math.max(1, sum.matched) * 1e6;
   return {
-    meanStartChangeUs: start / count,
-    meanDurationChangeUs: duration / count,
-    meanStartShiftUs: startSize / count,
-    meanDurationShiftUs: durationSize / count,
+    meanStartBeforeUs: sum.startBefore / count,
+    meanDurationBeforeUs: sum.durationBefore / count,
+    meanStartChangeUs: sum.start / count,
+    meanDurationChangeUs: sum.duration / count,
+    meanStartShiftUs: sum.startSize / count,
+    meanDurationShiftUs: sum.durationSize / count,
   };
 }
 
-/** Spans of one layer, micro-batch and name, in the order of their recording. */
-function spansByKey(spans: readonly RecordedSpan[]): Map<string, RecordedSpan[]> {
-  const byKey = new Map<string, RecordedSpan[]>();
+/** Durations of computing spans, in picoseconds. */
+function computingByLayer(spans: readonly RecordedSpan[]): Map<number, number> {
+  const times = new Map<number, number>();
   for (const span of spans) {
-    const key = `${span.layer} ${span.microBatch} ${span.name}`;
-    const known = byKey.get(key);
-    if (known === undefined) byKey.set(key, [span]);
-    else known.push(span);
+    if (span.layer < 0 || !computes(span)) continue;
+    times.set(span.layer, (times.get(span.layer) ?? 0) + span.end - span.start);
   }
-  return byKey;
-}
-
-/** From a layer's first start to its last end, in picoseconds. */
-function layerTimes(spans: readonly RecordedSpan[]): Map<number, number> {
-  const bounds = new Map<number, { start: number; end: number }>();
-  for (const { layer, start, end } of spans) {
-    if (layer < 0) continue;
-    const known = bounds.get(layer);
-    if (known === undefined) bounds.set(layer, { start, end });
-    else {
-      known.start = Math.min(known.start, start);
-      known.end = Math.max(known.end, end);
-    }
-  }
-  return new Map([...bounds].map(([layer, { start, end }]) => [layer, end - start]));
+  return times;
 }

@@ -216,7 +216,7 @@ export class Suspects {
     const cables = new Map<string, Suspect>();
     for (const suspect of this.#slowLinks()) {
       if (suspect.kind !== "slow-link") continue;
-      const [prefix = "", ends = ""] = splitName(suspect.link);
+      const [prefix, ends] = splitName(suspect.link);
       const cable = `${prefix} / ${ends.split(" > ").toSorted().join(" - ")}`;
       const known = cables.get(cable);
       if (known === undefined || suspect.costUs > known.costUs) cables.set(cable, suspect);

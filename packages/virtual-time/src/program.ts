@@ -122,7 +122,7 @@ export class ProgramSet {
     running.wait = undefined;
     this.#promised = running.promised;
     let { done, value } = running.program.next(at);
-    if (done !== true && !((value as Partial<Wait> | undefined)?.condition instanceof Condition)) {
+    if (done !== true && !isWait(value)) {
       // A program that was yielded instead of run; thrown where it stands, so that whoever wrote it is told.
       const error = new TypeError("what is yielded is no wait; `yield*` runs a program, `yield` does not");
       ({ done, value } = running.program.throw(error));

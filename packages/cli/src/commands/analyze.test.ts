@@ -1,11 +1,11 @@
 // `windtunnel analyze` on the recorded cases, and what it says of wrong input.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunAnalysis } from "@windtunnel/trace";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createFakeScreen } from "../fake-screen.ts";
 import { runProgram } from "../main.ts";
 
@@ -27,8 +27,8 @@ describe("a recorded case", () => {
     for (const part of [
       "Where a step's time goes",
       "rank 5 computes 1.30 times slower than the others",
-      "Who (row) waits for whom (column)",
-      "All wait for rank 5: a slow rank.",
+      "Arrivals after the receiver's own send, hidden or not",
+      "Messages of rank 5 arrive late everywhere: a slow rank.",
       "Layer 1 of decode step 0",
       "rank 5, slowest",
     ]) {
@@ -79,19 +79,80 @@ test("a PyTorch-profiler trace gives the overlap of its kernels, by names that c
   expect(wrong.err).toContain("--communication");
 });
 
+describe("what if", () => {
+  const recorded = path.join(folder, "recorded");
+  const scenario = {
+    model: { preset: "v3-tiny" },
+    math: "skip",
+    cluster: { nodes: 1, gpusPerNode: 2 },
+    run: { phase: "decode" },
+    workload: { drawn: { requestsPerGpu: 4, promptTokens: 4, steps: 1 } },
+  };
+  const summaryOf = (events: string): void =>
+    writeFileSync(path.join(recorded, "summary.json"), JSON.stringify({ digests: { events } }));
+  beforeAll(() => {
+    mkdirSync(recorded);
+    writeFileSync(path.join(recorded, "scenario.json"), JSON.stringify(scenario));
+  });
+
+  test("says where the repeated run is not the recorded one, and only there", async () => {
+    summaryOf("another");
+    const { code, out, err } = await analyze(recorded, "--what-if", "nvlink=2x", "--json");
+    expect(code).toBe(0);
+    expect(err.replaceAll("\n", " ")).toContain("“Before” is the repeated run.");
+    const { unchanged } = JSON.parse(out) as { unchanged: { digests: { events: string } } };
+    summaryOf(unchanged.digests.events);
+    expect((await analyze(recorded, "--what-if", "nvlink=2x")).err).toBe("");
+  });
+
+  test("runs the scenario beside a recording, and says what it needs where there is none", async () => {
+    const bare = path.join(folder, "case.bin");
+    copyFileSync(slow, bare);
+    const missing = await analyze(bare, "--what-if", "nvlink=2x");
+    expect([missing.code, missing.err]).toEqual([
+      2,
+      expect.stringContaining("case.yaml or case.json beside"),
+    ]);
+    writeFileSync(path.join(folder, "case.json"), JSON.stringify(scenario));
+    const { code, out, err } = await analyze(bare, "--what-if", "nvlink=2x");
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/nvlink=2x/);
+  });
+});
+
+test("a folder of exported traces points at the first of them", async () => {
+  const exported = path.join(folder, "exported");
+  mkdirSync(exported);
+  for (const name of ["rank-10.json", "rank-0.json", "rank-2.json"]) {
+    writeFileSync(path.join(exported, name), "{}");
+  }
+  const { code, err } = await analyze(exported);
+  expect([code, err]).toEqual([2, expect.stringContaining(path.join(exported, "rank-0.json"))]);
+});
+
 describe("wrong input ends with 2", () => {
   test.each([
     [["/nowhere"], "there is no such file or folder"],
     [[folder], "holds no recording.bin"],
     [[path.join(traces, "README.md")], "no recording of Windtunnel"],
     [[slow, "--step", "9"], "--step: found 9; allowed: 0 to 0"],
-    [[slow, "--ranks", "99"], "99"],
+    [[slow, "--ranks", "99"], "--ranks: rank 99 is not in"],
+    [[slow, "--ranks", "99", "--json"], "--ranks: rank 99 is not in"],
+    [[slow, "--ranks", "0,x"], "--ranks can't be read"],
     [[slow, "--layer", "x"], "--layer: found x"],
-    [[slow, "--what-if", "nic=2x"], "no scenario.json"],
+    [[slow, "--layer", "99"], "--layer: step 0 has nothing of layer 99; allowed: 0-3"],
+    [[slow, "--layer", "99", "--json"], "--layer: step 0 has nothing of layer 99"],
+    [["/nowhere", "--what-if"], "/nowhere: there is no such file or folder"],
+    [[folder, "--what-if"], "no scenario.json"],
+    [[path.join(traces, "README.md"), "--what-if"], "no recording of Windtunnel"],
+    [[slow, "--what-if", "nix=2x"], "--what-if: nix=2x: found nix"],
+    [[slow, "--what-if", "nic=2x", "--step", "0", "--path"], "--step, --path do not go with --what-if"],
+    [["trace.json", "--layer", "3"], "--layer does not go with a PyTorch-profiler trace"],
+    [["trace.json", "--what-if", "nic=2x"], "--what-if does not go with a PyTorch-profiler trace"],
     [[slow, "--communication", "nccl"], "--communication is for PyTorch-profiler traces"],
   ])("%j", async (argv, message) => {
-    const { code, err } = await analyze(...argv);
+    const { code, out, err } = await analyze(...argv);
     expect(err).toContain(message);
-    expect(code).toBe(2);
+    expect([code, out]).toEqual([2, ""]);
   });
 });

@@ -141,6 +141,10 @@ describe("windtunnel diff", () => {
     expect(text).toMatch(/step +60\.000 µs +80\.000 µs +\+20\.000 µs/);
     // [30, 40] is exposed on both before, on rank 0 after; on rank 1 [30, 60] is hidden.
     expect(text).toMatch(/exposed +10\.0 µs +5\.00 µs +-5\.00 µs/);
+    // Of 10 µs in flight on each nothing was hidden; after, the 10 and 30 µs are 0 and 30: of 40, 30.
+    expect(text).toMatch(/hidden part +0\.0 % +75\.0 % +\+75\.0 points/);
+    // Rank 0 computes 50 µs in the layer; rank 1 50 before and 80 after.
+    expect(text).toMatch(/most changed layer {2}3: a rank computes 50\.0 µs before, 65\.0 µs after/);
   });
 
   test("--json is everything as data, with the recording itself in place of its folder", async () => {

@@ -23,9 +23,14 @@ export interface DiffReport extends RunDiff {
 }
 
 const EXPLANATION = `
-Spans are matched by rank, step, layer, micro-batch, name and occurrence, so runs
-of two sizes are compared where they match. The exit code is 0 whether or not
-they differ.
+Spans are matched by rank, step, layer, micro-batch, name and occurrence, so
+runs of two sizes are compared where they match. Where the runs have different
+numbers of micro-batches, what a rank does under one name in a layer is summed
+over them. Changes are after less before. ± stands before the mean of changes
+without their signs, where some spans lose what others gain; · is no change, or
+one below 1 ns and a thousandth of the quantity. The most changed layer is the
+one in which ranks compute longer or shorter than before, over all micro-
+batches. The exit code is 0 whether or not the runs differ.
 `;
 
 export function configure(command: Command, screen: Screen): void {

@@ -2,7 +2,7 @@ import pc from "picocolors";
 import type { RunAnalysis, RunOverlap, Suspect } from "@windtunnel/trace";
 import { noTime } from "@windtunnel/trace";
 import { expect, test } from "vitest";
-import { describeSuspect, renderAnalysis, renderFindings } from "./analysis-report.ts";
+import { describeSuspect, renderAnalysis, renderFindings, renderPathPieces } from "./analysis-report.ts";
 
 const colours = pc.createColors(false);
 const causesUs = { ...noTime(), computing: 600, "slower-rank": 350, "transfer-nic": 50 };
@@ -102,8 +102,49 @@ test("what stands out among the waits is named", () => {
     { kind: "point", receiver: 6, source: 1, ...usual },
   ] as const;
   expect(renderFindings({ ...analysis, waits: { ...analysis.waits, findings } }).split("\n")).toEqual([
-    "  All wait for rank 5: a slow rank. 30.0 µs, over all ranks 10.0 µs",
-    "  Rank 2 waits for all: a slow receiver. 30.0 µs, over all ranks 10.0 µs",
-    "  Rank 6 waits for rank 1: a slow path. 30.0 µs, over all ranks 10.0 µs",
+    "  Messages of rank 5 arrive late everywhere: a slow rank. 30.0 µs, mean of all",
+    "    10.0 µs",
+    "  Rank 2 gets messages latest after its own send: early, or a slow receiver.",
+    "    30.0 µs, mean of all 10.0 µs",
+    "  Rank 6 gets rank 1's messages late: a slow path. 30.0 µs, mean of all 10.0 µs",
   ]);
+});
+
+test("communication is that of one step", () => {
+  const byKind = { decode: { steps: 4, us: 1000, causesUs } };
+  const text = renderAnalysis({ analysis: { ...analysis, byKind }, overlap, folder: "mine" }, colours);
+  expect(text).toContain("Communication of a step, mean over GPUs; half: micro-batch");
+  // 200, 150, 50 and 7 µs of four steps.
+  expect(text).toMatch(/decode +50\.0 µs +37\.5 µs +12\.5 µs +75\.0 % +1\.75 µs/);
+  expect(text).toMatch(/combine, half 0 +50\.0 µs/);
+});
+
+test("a long suspect is continued on a line of its own, whole", () => {
+  const long = { kind: "serialized-micro-batches", phase: "dispatch", microBatch: 1 } as const;
+  const suspects = [{ ...long, factor: null, costUs: 21 }];
+  const text = renderAnalysis({ analysis: { ...analysis, suspects }, overlap, folder: "mine" }, colours);
+  expect(text).toContain("what each adds to a step, at most about");
+  expect(text).toMatch(
+    /\n {2}1 {2}the schedule waits for the dispatch of micro-batch 1 while the +21\.0 µs\n {7}other could compute\n/,
+  );
+});
+
+test("operations of the path that have no row of their own are summed in the last one", () => {
+  const names = Array.from({ length: 10 }, (_, index) => `operation ${index}`);
+  const pieces = names.map((what, index) => ({
+    ...analysis.criticalPath.pieces[0]!,
+    what,
+    us: index < 8 ? 10 : 5,
+  }));
+  const long = { ...analysis, criticalPath: { step: 4, pieces } };
+  const text = renderAnalysis({ analysis: long, overlap, folder: "mine" }, colours);
+  // 2 · 5 of 8 · 10 + 2 · 5 µs.
+  expect(text).toMatch(/and 2 more +2 +10\.0 µs +11\.1 %$/);
+});
+
+test("links of the path are whole where the screen is wide enough", () => {
+  expect(renderPathPieces(analysis, { width: 120, colours })).toContain("plane 0 / node 1 > leaf 0");
+  const narrow = renderPathPieces(analysis, { width: 73, colours });
+  expect(narrow).toMatch(/plane 0 \/ .*…/);
+  expect(Math.max(...narrow.split("\n").map((line) => line.length))).toBeLessThanOrEqual(73);
 });

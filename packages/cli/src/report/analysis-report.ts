@@ -6,11 +6,14 @@ import { STEP_CAUSES } from "@windtunnel/trace";
 import type { Colours } from "../screen.ts";
 import { CAUSE_LABELS } from "./cause-labels.ts";
 import { formatFraction, formatMicroseconds } from "./format.ts";
-import { renderSection, shorten, type TableContent, wrap } from "./table.ts";
+import { renderSection, SCREEN_WIDTH, shorten, type TableContent, wrap } from "./table.ts";
 
 const KINDS = ["prefill", "decode"] as const;
 const MOST_ROWS = 8;
 const MOST_FINDINGS = 3;
+/** A number and a time take the rest of 80. */
+const SUSPECT_WIDTH = 62;
+const NARROWEST_LINK = 20;
 /** Of the run: what queues took less is not worth a line. */
 const NOTABLE_QUEUE = 0.001;
 
@@ -26,7 +29,7 @@ export function renderAnalysis({ analysis, overlap, folder }: AnalysisReport, co
     colours.bold(`${analysis.name}, ${folder}`),
     renderCauses(analysis, colours),
     renderSuspects(analysis.suspects, colours),
-    renderCommunication(overlap, colours),
+    renderCommunication(overlap, analysis, colours),
     ...renderQueues(analysis, colours),
     renderPath(analysis, colours),
   ].join("\n\n");
@@ -88,52 +91,54 @@ function factor({ factor: value }: Suspect): string {
 
 function renderSuspects(suspects: readonly Suspect[], colours: Colours): string {
   if (suspects.length === 0) {
-    return `${colours.cyan("Suspects")}\n${wrap("  None: no GPU, link, expert, route or wait stands out.")}`;
+    return `${colours.cyan("Suspects")}\n  None: no GPU, link, expert, route or wait stands out.`;
   }
   const rows = suspects
     .slice(0, MOST_ROWS)
     .map((suspect, index) => [
       `${index + 1}`,
-      shorten(describeSuspect(suspect), 62),
+      wrap(describeSuspect(suspect), SUSPECT_WIDTH, "  "),
       formatMicroseconds(suspect.costUs),
     ]);
   return renderSection(
-    "Suspects, from the recording alone; what each adds to its part of the run",
+    "Suspects, from the recording alone; what each adds to a step, at most about",
     { aligns: ["right", "left", "right"], rows },
     colours,
   );
 }
 
-function renderCommunication({ byStepKind, byExchange }: RunOverlap, colours: Colours): string {
+/** Sums of a run, or of its steps of a kind. */
+interface CommunicationTimes {
+  readonly totalUs: number;
+  readonly hiddenUs: number;
+  readonly exposedUs: number;
+  readonly exposedWaitUs: number;
+}
+
+function renderCommunication(
+  { byStepKind, byExchange }: RunOverlap,
+  { byKind }: RunAnalysis,
+  colours: Colours,
+): string {
   const rows: string[][] = [];
   for (const kind of KINDS) {
     const whole = byStepKind[kind];
     if (whole === undefined) continue;
-    rows.push([kind, ...communicationCells(whole)]);
+    const steps = byKind[kind]?.steps ?? 1;
+    rows.push([kind, ...communicationCells([whole], steps)]);
     for (const phase of ["dispatch", "combine"] as const) {
       for (const microBatch of [0, 1]) {
         const parts = byExchange.filter(
           (each) => each.kind === kind && each.phase === phase && each.microBatch === microBatch,
         );
         if (parts.length === 0) continue;
-        const sum = (of: (part: (typeof parts)[number]["communication"]) => number): number =>
-          parts.reduce((total, { communication }) => total + of(communication), 0);
-        const [totalUs, hiddenUs] = [sum((each) => each.totalUs), sum((each) => each.hiddenUs)];
-        rows.push([
-          `  ${phase}, half ${microBatch}`,
-          ...communicationCells({
-            totalUs,
-            hiddenUs,
-            exposedUs: sum((each) => each.exposedUs),
-            hiddenFraction: totalUs === 0 ? null : hiddenUs / totalUs,
-            exposedWaitUs: sum((each) => each.exposedWaitUs),
-          }),
-        ]);
+        const times = parts.map(({ communication }) => communication);
+        rows.push([`  ${phase}, half ${microBatch}`, ...communicationCells(times, steps)]);
       }
     }
   }
   return renderSection(
-    "Communication of the run, mean over GPUs, by micro-batch (half)",
+    "Communication of a step, mean over GPUs; half: micro-batch",
     {
       head: ["", "total", "hidden", "exposed", "hidden part", "exposed wait"],
       aligns: ["left", "right", "right", "right", "right", "right"],
@@ -143,20 +148,17 @@ function renderCommunication({ byStepKind, byExchange }: RunOverlap, colours: Co
   );
 }
 
-function communicationCells(communication: {
-  readonly totalUs: number;
-  readonly hiddenUs: number;
-  readonly exposedUs: number;
-  readonly hiddenFraction: number | null;
-  readonly exposedWaitUs: number;
-}): string[] {
-  const { totalUs, hiddenUs, exposedUs, hiddenFraction, exposedWaitUs } = communication;
+/** The parts together, by step. */
+function communicationCells(parts: readonly CommunicationTimes[], steps: number): string[] {
+  const ofStep = (field: keyof CommunicationTimes): number =>
+    parts.reduce((sum, part) => sum + part[field], 0) / steps;
+  const [totalUs, hiddenUs] = [ofStep("totalUs"), ofStep("hiddenUs")];
   return [
     formatMicroseconds(totalUs),
     formatMicroseconds(hiddenUs),
-    formatMicroseconds(exposedUs),
-    formatFraction(hiddenFraction),
-    formatMicroseconds(exposedWaitUs),
+    formatMicroseconds(ofStep("exposedUs")),
+    formatFraction(totalUs === 0 ? null : hiddenUs / totalUs),
+    formatMicroseconds(ofStep("exposedWaitUs")),
   ];
 }
 
@@ -180,11 +182,12 @@ export function renderFindings({ waits }: RunAnalysis): string {
     .slice(0, MOST_FINDINGS)
     .map(({ kind, receiver, source, meanUs, overallUs }) => {
       const what = {
-        column: `All wait for rank ${source}: a slow rank.`,
-        row: `Rank ${receiver} waits for all: a slow receiver.`,
-        point: `Rank ${receiver} waits for rank ${source}: a slow path.`,
+        column: `Messages of rank ${source} arrive late everywhere: a slow rank.`,
+        row: `Rank ${receiver} gets messages latest after its own send: early, or a slow receiver.`,
+        point: `Rank ${receiver} gets rank ${source}'s messages late: a slow path.`,
       }[kind];
-      return `  ${what} ${formatMicroseconds(meanUs)}, over all ranks ${formatMicroseconds(overallUs)}`;
+      const times = `${formatMicroseconds(meanUs)}, mean of all ${formatMicroseconds(overallUs)}`;
+      return `  ${wrap(`${what} ${times}`, SCREEN_WIDTH - 2, "  ").replaceAll("\n", "\n  ")}`;
     })
     .join("\n");
 }
@@ -201,10 +204,19 @@ function renderPath({ criticalPath, steps }: RunAnalysis, colours: Colours): str
   }
   const crossings = pieces.filter(({ kind }) => kind === "flight").length;
   const ranks = new Set(pieces.map(({ rank }) => rank)).size;
-  const rows = [...sums]
-    .sort(([, a], [, b]) => b.us - a.us)
-    .slice(0, MOST_ROWS)
-    .map(([name, { us, count }]) => [name, `${count}`, formatMicroseconds(us), formatFraction(us / total)]);
+  const cells = (name: string, { us, count: times }: { us: number; count: number }): string[] => [
+    name,
+    `${times}`,
+    formatMicroseconds(us),
+    formatFraction(us / total),
+  ];
+  const sorted = [...sums].sort(([, a], [, b]) => b.us - a.us);
+  const rows = sorted.slice(0, MOST_ROWS).map(([name, sum]) => cells(name, sum));
+  const rest = sorted.slice(MOST_ROWS).map(([, sum]) => sum);
+  if (rest.length > 0) {
+    const sumOf = (of: "us" | "count"): number => rest.reduce((whole, each) => whole + each[of], 0);
+    rows.push(cells(`and ${rest.length} more`, { us: sumOf("us"), count: sumOf("count") }));
+  }
   const kind = steps.find((each) => each.step === step)?.kind ?? "";
   return renderSection(
     `Critical path of step ${step} (${kind}): ${count(pieces.length, "piece")} on ${count(ranks, "rank")}, ${count(crossings, "message")}`,
@@ -230,24 +242,33 @@ function nameOf({ kind, what }: PathPieceAnalysis): string {
   }
 }
 
-/** The path piece by piece, for `--path`. */
-export function renderPathPieces({ criticalPath }: RunAnalysis, colours: Colours): string {
-  const rows = criticalPath.pieces.map((piece) => [
+/** The path piece by piece, for `--path`; names of links are whole where the screen is wide enough. */
+export function renderPathPieces(
+  { criticalPath }: RunAnalysis,
+  { width, colours }: { readonly width: number; readonly colours: Colours },
+): string {
+  const head = ["at", "for", "rank", "layer", "half", "what", "then, or over"];
+  const pieces = criticalPath.pieces.map((piece) => [
     formatMicroseconds(piece.fromUs),
     formatMicroseconds(piece.us),
     `${piece.rank}`,
     piece.layer < 0 ? "–" : `${piece.layer}`,
     piece.microBatch < 0 ? "–" : `${piece.microBatch}`,
-    shorten(piece.source === undefined ? nameOf(piece) : `${nameOf(piece)} from ${piece.source}`, 26),
-    piece.link === undefined ? piece.edge : shorten(piece.link, 24),
+    piece.source === undefined ? nameOf(piece) : `${piece.what} from ${piece.source}`,
+    piece.link ?? piece.edge,
+  ]);
+  const last = head.length - 1;
+  const widestOf = (column: number): number =>
+    pieces.reduce((most, cells) => Math.max(most, cells[column]!.length), head[column]!.length);
+  // Two characters before each column.
+  const taken = head.slice(0, last).reduce((sum, _, column) => sum + 2 + widestOf(column), 2);
+  const rows = pieces.map((cells) => [
+    ...cells.slice(0, last),
+    shorten(cells[last]!, Math.max(NARROWEST_LINK, width - taken)),
   ]);
   return renderSection(
     `Critical path of step ${criticalPath.step}, piece by piece`,
-    {
-      head: ["at", "for", "rank", "layer", "half", "what", "then, or over"],
-      aligns: ["right", "right", "right", "right", "right", "left", "left"],
-      rows,
-    },
+    { head, aligns: ["right", "right", "right", "right", "right", "left", "left"], rows },
     colours,
   );
 }

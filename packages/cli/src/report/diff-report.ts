@@ -7,6 +7,7 @@ import type { FieldDifference } from "../field-differences.ts";
 import type { Colours } from "../screen.ts";
 import {
   formatChange,
+  isNoise,
   NO_CHANGE,
   renderCauses,
   renderCommunication,
@@ -175,8 +176,8 @@ function renderSpans({ kind, steps, spans }: KindDifference, colours: Colours): 
     ...[change.matched, change.moved, change.appeared, change.vanished].map((count) =>
       count === 0 ? NO_CHANGE : formatCount(count),
     ),
-    formatMean(change.meanStartChangeUs, change.meanStartShiftUs),
-    formatMean(change.meanDurationChangeUs, change.meanDurationShiftUs),
+    formatMean(change.meanStartChangeUs, change.meanStartShiftUs, change.meanStartBeforeUs),
+    formatMean(change.meanDurationChangeUs, change.meanDurationShiftUs, change.meanDurationBeforeUs),
   ]);
   const table = renderSection(
     `Spans of ${stepsOf(kind, steps)}; changes are means over matched spans`,
@@ -187,12 +188,22 @@ function renderSpans({ kind, steps, spans }: KindDifference, colours: Colours): 
     },
     colours,
   );
-  return [table, ...renderMostChanged(spans)].join("\n");
+  return [table, ...renderSummed(spans), ...renderMostChanged(spans)].join("\n");
+}
+
+/** Why there are fewer spans than in the recordings. */
+function renderSummed({ summedOverMicroBatches: counts }: KindDifference["spans"]): string[] {
+  if (counts === null) return [];
+  const text =
+    `${counts.before} micro-batch${counts.before === 1 ? "" : "es"} before, ${counts.after} after: ` +
+    "what a rank does under one name in a layer is summed over them, and counts as one span.";
+  return ["", ...wordsInLines(text, SCREEN_WIDTH - 2).map((line) => `  ${line}`)];
 }
 
 /** A mean with its sign; where what some lose others gain, the mean without signs says more. */
-function formatMean(change: number, shift: number): string {
-  return Math.abs(change) < shift / 2 ? `±${formatMicroseconds(shift)}` : formatChange(change);
+function formatMean(change: number, shift: number, of: number): string {
+  if (isNoise(shift, of)) return NO_CHANGE;
+  return Math.abs(change) < shift / 2 ? `±${formatTime(shift, of)}` : formatChange(change, of);
 }
 
 function renderMostChanged({
@@ -202,21 +213,27 @@ function renderMostChanged({
   const lines: string[] = [];
   if (rank !== null) {
     const { meanStartChangeUs: start, meanDurationChangeUs: duration } = rank;
-    const changes = [
-      ...(start === 0 ? [] : [`start ${formatTime(start)} ${start > 0 ? "later" : "earlier"}`]),
-      ...(duration === 0 ? [] : [`last ${formatTime(duration)} ${duration > 0 ? "longer" : "shorter"}`]),
+    const [startTime, time] = [
+      formatTime(start, rank.meanStartBeforeUs),
+      formatTime(duration, rank.meanDurationBeforeUs),
     ];
-    lines.push(`  most changed rank   ${rank.rank}: its spans ${changes.join(", ")} (mean)`);
+    const changes = [
+      ...(startTime === "" ? [] : [`${startTime} ${start > 0 ? "later" : "earlier"}`]),
+      ...(time === "" ? [] : [`${time} ${duration > 0 ? "longer" : "shorter"}`]),
+    ];
+    if (changes.length > 0) {
+      lines.push(`  most changed rank   ${rank.rank}: the mean span is ${changes.join(", ")}`);
+    }
   }
-  if (layer !== null) {
+  if (layer !== null && !isNoise(layer.afterUs - layer.beforeUs, layer.beforeUs)) {
     const times = `${formatMicroseconds(layer.beforeUs)} before, ${formatMicroseconds(layer.afterUs)} after`;
-    lines.push(
-      `  most changed layer  ${layer.layer}: ${times} (${formatChange(layer.afterUs - layer.beforeUs)})`,
-    );
+    const change = formatChange(layer.afterUs - layer.beforeUs, layer.beforeUs);
+    lines.push(`  most changed layer  ${layer.layer}: a rank computes ${times} (${change})`);
   }
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-function formatTime(us: number): string {
-  return formatChange(us).slice(1);
+/** Without its sign; empty where it is noise. */
+function formatTime(us: number, of: number): string {
+  return isNoise(us, of) ? "" : formatChange(us, of).slice(1);
 }

@@ -12,6 +12,8 @@ const STEPS_SHOWN = 12;
 const WORTH_NAMING = 0.001;
 /** What is shown for nothing, so that the rest stands out. */
 export const NO_CHANGE = "·";
+const NOISE_PART = 1e-3;
+const NOISE_US = 1e-3;
 
 export function renderSteps(steps: readonly StepDifference[], colours: Colours): string {
   const largest = new Set(
@@ -23,7 +25,7 @@ export function renderSteps(steps: readonly StepDifference[], colours: Colours):
       `${step.kind} ${step.before === step.after ? step.before : `${step.before}, ${step.after}`}`,
       formatMicroseconds(step.beforePs / 1e6),
       formatMicroseconds(step.afterPs / 1e6),
-      formatChange(step.changePs / 1e6),
+      formatChange(step.changePs / 1e6, step.beforePs / 1e6),
       formatPercent(step.changePs / step.beforePs),
       mostOf(step),
     ]);
@@ -41,8 +43,8 @@ export function renderSteps(steps: readonly StepDifference[], colours: Colours):
 }
 
 /** The cause that changed most in the direction of the step. */
-function mostOf({ byCause, changePs }: StepDifference): string {
-  if (changePs === 0) return NO_CHANGE;
+function mostOf({ byCause, beforePs, changePs }: StepDifference): string {
+  if (isNoise(changePs / 1e6, beforePs / 1e6)) return NO_CHANGE;
   const sign = Math.sign(changePs);
   const [cause] = STEP_CAUSES.toSorted((a, b) => sign * (byCause[b].changePs - byCause[a].changePs));
   return CAUSE_LABELS[cause!];
@@ -118,7 +120,7 @@ export function renderCommunication(
     label,
     formatMicroseconds(before[field]),
     formatMicroseconds(after[field]),
-    formatChange(after[field] - before[field]),
+    formatChange(after[field] - before[field], Math.max(before[field], after[field])),
   ]);
   rows.splice(3, 0, [
     "hidden part",
@@ -137,9 +139,15 @@ export function stepsOf(kind: string, count: number): string {
   return count === 1 ? `the ${kind} step` : `${count} ${kind} steps`;
 }
 
-/** +1.23 ms, -45.6 µs, +21 ps. */
-export function formatChange(us: number): string {
-  if (us === 0) return NO_CHANGE;
+/** Below a thousandth of what it is a change of, and below a nanosecond. */
+export function isNoise(changeUs: number, ofUs: number): boolean {
+  const size = Math.abs(changeUs);
+  return size === 0 || (size < NOISE_PART * Math.abs(ofUs) && size < NOISE_US);
+}
+
+/** +1.23 ms, -45.6 µs, +21 ps; nothing where that is noise in `ofUs`. */
+export function formatChange(us: number, ofUs: number): string {
+  if (isNoise(us, ofUs)) return NO_CHANGE;
   const sign = us > 0 ? "+" : "-";
   if (Math.abs(us) >= 1e-3) return `${sign}${formatMicroseconds(Math.abs(us))}`;
   const ps = Math.round(Math.abs(us) * 1e6);
@@ -151,8 +159,10 @@ function formatPercent(fraction: number): string {
   return Number(percent) === 0 ? "0.0 %" : `${fraction > 0 ? "+" : ""}${percent} %`;
 }
 
+/** Percentages differ by points. */
 function pointsOf(before: number | null, after: number | null): string {
-  if (before === null || after === null || before === after) return NO_CHANGE;
+  if (before === null || after === null) return NO_CHANGE;
   const points = (100 * (after - before)).toFixed(1);
-  return `${after > before ? "+" : ""}${points} %`;
+  if (Number(points) === 0) return NO_CHANGE;
+  return `${after > before ? "+" : ""}${points} points`;
 }

@@ -207,8 +207,8 @@ function expertsOf({ expertParallel, redundantExperts }: Scenario["parallelism"]
 }
 
 function runOf(run: Scenario["run"]): string {
-  const prefill = `prefill ${run.prefill.schedule}, ${path.basename(run.prefill.dispatch)}`;
-  const decode = `decode ${run.decode.schedule}, ${path.basename(run.decode.dispatch)}`;
+  const prefill = `prefill ${nameOf(run.prefill.schedule)}, ${nameOf(run.prefill.dispatch)}`;
+  const decode = `decode ${nameOf(run.decode.schedule)}, ${nameOf(run.decode.dispatch)}`;
   if (run.phase === "generate") return `${prefill}; ${decode}`;
   return run.phase === "prefill" ? prefill : decode;
 }
@@ -217,7 +217,7 @@ function optionalTime(us: number | null): string {
   return us === null ? "–" : formatMicroseconds(us);
 }
 
-/** A profile or a model by its name; a file by its last part. */
+/** A profile, a model, a schedule or a pattern by its name; a file by its last part. */
 function nameOf(reference: string): string {
   return path.basename(reference);
 }

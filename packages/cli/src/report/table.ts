@@ -41,7 +41,7 @@ export function renderTable({ head, aligns, rows }: TableContent, colours: Colou
     ...(head === undefined ? {} : { head: head.map((name) => colours.bold(name)) }),
   });
   const widest = SCREEN_WIDTH - 2;
-  for (const row of rows) table.push(row.map((cell) => shorten(cell, widest)));
+  for (const row of rows) table.push(row.map((cell) => shortenLines(cell, widest)));
   return table
     .toString()
     .split("\n")
@@ -59,14 +59,21 @@ export function shorten(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
-/** Breaks a paragraph into lines of at most 80 characters. */
-export function wrap(text: string): string {
+function shortenLines(text: string, width: number): string {
+  return text
+    .split("\n")
+    .map((line) => shorten(line, width))
+    .join("\n");
+}
+
+/** Breaks a paragraph into lines of at most `width` characters; later ones begin with `indent`. */
+export function wrap(text: string, width: number = SCREEN_WIDTH, indent: string = ""): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(/\s+/)) {
-    if (line !== "" && line.length + 1 + word.length > SCREEN_WIDTH) {
+    if (line !== "" && line.length + 1 + word.length > width) {
       lines.push(line);
-      line = word;
+      line = `${indent}${word}`;
     } else {
       line = line === "" ? word : `${line} ${word}`;
     }

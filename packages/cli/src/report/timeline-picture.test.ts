@@ -125,10 +125,10 @@ describe("a timeline", () => {
         .split("\n")
         .filter((line) => line.startsWith("rank"));
     expect(rankLines(80)).toEqual([
-      "rank 1, slowest: 84 % computing; 1.00 kB in flight for 7.00 µs, 43 % hidden",
-      "rank 0, median: 74 % computing; 1.00 kB in flight for 7.00 µs, 43 % hidden",
+      "rank 1, slowest, in this window: 84 % computing; 1.00 kB in flight, 43 % hidden",
+      "rank 0, median, in this window: 74 % computing; 1.00 kB in flight, 43 % hidden",
     ]);
-    expect(rankLines(120)[1]).toContain("rank 0, median, node 0 · GPU 0: 74 % computing;");
+    expect(rankLines(120)[1]).toContain("rank 0, median, node 0 · GPU 0, in this window: 74 % computing;");
   });
 
   test.each([40, 58, 60, 80, 120, 200])("keeps to %i columns", (width) => {

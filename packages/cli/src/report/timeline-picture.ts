@@ -120,7 +120,7 @@ function tickText(us: number): string {
   return us >= 1000 ? formatCount(us) : String(Number(us.toPrecision(3)));
 }
 
-/** Who it is, and what it did in the window: as much as a line holds. */
+/** Who it is, what it did in the window, and what was in flight to it, also of other layers: as much as a line holds. */
 function rankLine(
   { gpu, why, spans, messages }: RankTimeline,
   window: TimelineWindow,
@@ -143,8 +143,10 @@ function rankLine(
     inFlight === 0
       ? [`${chosen}, ${gpu.name}: ${during}; ${flying}`, `${chosen}: ${during}; ${flying}`]
       : [
-          `${chosen}, ${gpu.name}: ${during}; ${bytes} in flight for ${time}, ${flying}`,
-          `${chosen}: ${during}; ${bytes} in flight for ${time}, ${flying}`,
+          `${chosen}, ${gpu.name}, in this window: ${during}; ${bytes} in flight for ${time}, ${flying}`,
+          `${chosen}, in this window: ${during}; ${bytes} in flight for ${time}, ${flying}`,
+          `${chosen}, in this window: ${during}; ${bytes} in flight, ${flying}`,
+          `${chosen}, in this window: ${during}; in flight ${flying}`,
           `${chosen}: ${during}; in flight ${flying}`,
         ];
   return lines.find((line) => line.length <= columns) ?? `${rank}: ${during}`;

@@ -47,7 +47,7 @@ export interface TimelineWindow {
   readonly ranks: readonly RankTimeline[];
 }
 
-/** Throws an input error for ranks, steps and layers that the recording does not hold. */
+/** Throws an input error for ranks, steps and layers that the recording does not hold, named as options of `analyze`. */
 export function readTimeline(recording: Recording, options: TimelineOptions = {}): TimelineWindow {
   const gpus = gpusOf(recording.header);
   const step = options.step ?? middleStep(recording, gpus);
@@ -101,8 +101,8 @@ function stepOf(recording: Recording, gpu: GpuProcess | undefined, step: number)
     if (part.step === step && part.record !== undefined) return part;
     if (part.record !== undefined) found.push(part.step);
   }
-  throw inputError(`step ${step} is not in ${recording.file}; allowed: ${formatRanges(found)}`, {
-    path: "step",
+  throw inputError(`--step: step ${step} is not in ${recording.file}; allowed: ${formatRanges(found)}`, {
+    path: "--step",
     found: step,
     allowed: formatRanges(found),
   });
@@ -132,8 +132,8 @@ function chooseRanks(
       const gpu = gpus.find((each) => each.rank === rank);
       if (gpu !== undefined) return { gpu, why: "" };
       const allowed = formatRanges(gpus.map((each) => each.rank).sort((a, b) => a - b));
-      throw inputError(`rank ${rank} is not in ${recording.file}; allowed: ${allowed}`, {
-        path: "ranks",
+      throw inputError(`--ranks: rank ${rank} is not in ${recording.file}; allowed: ${allowed}`, {
+        path: "--ranks",
         found: rank,
         allowed,
       });
@@ -158,8 +158,8 @@ function noSuchLayers({ step, spans }: RankStep, { first, last }: Layers): Error
   const layers = [...new Set(spans.map(({ layer }) => layer))].filter((layer) => layer >= 0);
   const allowed = formatRanges(layers.sort((a, b) => a - b));
   const found = first === last ? `layer ${first}` : `layers ${first}-${last}`;
-  return inputError(`step ${step} has nothing of ${found}; allowed: ${allowed}`, {
-    path: "layers",
+  return inputError(`--layer: step ${step} has nothing of ${found}; allowed: ${allowed}`, {
+    path: "--layer",
     found,
     allowed,
   });

@@ -19,19 +19,20 @@ function content(size: number, slow: number): { ranks: number[]; matrix: Float64
 test("a slow source is a column, with its number under it", () => {
   const names = ["node 0 · GPU 0", "node 0 · GPU 1", "node 1 · GPU 0"];
   expect(renderWaitMatrix({ ...content(3, 1), names }, { width: 80, colours }).split("\n")).toEqual([
-    "Who (row) waits for whom (column)",
+    "Arrivals after the receiver's own send, hidden or not (row: receiver, column:",
+    "source)",
     "     0   1   2",
     "    ┌────────────┐",
     "  0 │  · ███9   0│",
     "  1 │   0  ·    0│",
     "  2 │   0███9  · │",
     "    └────────────┘",
-    "  10.0 µs  0 1░2░3▒4▒5▓6▓7█8█9 100 µs   · no wait",
+    "  10.0 µs  0 1░2░3▒4▒5▓6▓7█8█9 100 µs   · none",
     // (2 x 100 + 4 x 10) / 6
-    "  mean of all waits 40.0 µs; the largest",
-    "  column  for rank 1 (node 0 · GPU 1): 100 µs, 2.50 × the mean",
-    "  row     of rank 0 (node 0 · GPU 0): 55.0 µs, 1.38 × the mean",
-    "  point   of rank 0 for rank 1: 100 µs, 2.50 × the mean",
+    "  mean of all 40.0 µs; the largest",
+    "  column  from rank 1 (node 0 · GPU 1): 100 µs, 2.50 × the mean",
+    "  row     at rank 0 (node 0 · GPU 0): 55.0 µs, 1.38 × the mean",
+    "  point   at rank 0 from rank 1: 100 µs, 2.50 × the mean",
   ]);
 });
 
@@ -50,14 +51,14 @@ test.each([
   // The column stands out whatever the bin.
   const column = Math.floor(5 / bin);
   for (const row of rows.slice(column + 1)) expect(row.split("│")[1]).toMatch(/9/);
-  expect(text).toContain("column  for rank 5: 100 µs");
+  expect(text).toContain("column  from rank 5: 100 µs");
 });
 
 test("equal waits and none at all are drawn too", () => {
   const equal = { ranks: [0, 1], matrix: [0, 7, 7, 0] };
   expect(renderWaitMatrix(equal, { colours })).toContain("  0 │  ·    0│");
   const none = renderWaitMatrix({ ranks: [0, 1], matrix: [0, 0, 0, 0] }, { colours });
-  expect(none).toContain("Nobody waits for anybody.");
+  expect(none).toContain("No message arrived after its receiver's own send.");
 });
 
 test("colours change no character but the shades", () => {

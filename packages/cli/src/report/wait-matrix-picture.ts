@@ -1,19 +1,22 @@
-// Who waits for whom as a heat map in the terminal: a row for each receiver, a column for each source. A slow source is a
-// column, a slow receiver a row, a slow path a point. Readable without colours: each cell has a digit from 0, the shortest
-// wait, to 9, the longest, and a shade where there is room.
+// How long after a receiver's own send messages arrive, as a heat map in the terminal: a row for each receiver, a column for
+// each source. A slow source is a column, an early or a slow receiver a row, a slow path a point. It does not know what was
+// hidden under computing. Readable without colours: each cell has a digit from 0, the shortest time, to 9, the longest, and
+// a shade where there is room.
 
 import type { Colours } from "../screen.ts";
 import { type CellColour, paint, paintCells } from "./cell-colours.ts";
 import { formatMicroseconds } from "./format.ts";
+import { wrap } from "./table.ts";
 
 const DEFAULT_WIDTH = 80;
 const NARROWEST = 40;
 const MOST_ROWS = 40;
 const WIDEST_CELL = 4;
+const TITLE = "Arrivals after the receiver's own send, hidden or not (row: receiver, column: source)";
 
 export interface WaitMatrixContent {
   readonly ranks: readonly number[];
-  /** [receiver, source], row by row, in microseconds; 0 where nothing was waited for. */
+  /** [receiver, source], row by row, in microseconds; 0 where no message arrived later. */
   readonly matrix: ArrayLike<number>;
   /** Of the ranks, such as `node 0 · GPU 5`. */
   readonly names?: readonly string[];
@@ -30,9 +33,11 @@ export function renderWaitMatrix(
   content: WaitMatrixContent,
   { width = DEFAULT_WIDTH, colours }: WaitMatrixLooks,
 ): string {
-  const title = colours.cyan("Who (row) waits for whom (column)");
-  if (!Array.from(content.matrix).some((wait) => wait > 0)) return `${title}\n  Nobody waits for anybody.`;
   const columns = Math.max(NARROWEST, Math.floor(width));
+  const title = colours.cyan(wrap(TITLE, columns));
+  if (!Array.from(content.matrix).some((wait) => wait > 0)) {
+    return `${title}\n  No message arrived after its receiver's own send.`;
+  }
   const heat = layOut(content, columns);
   return [
     title,
@@ -52,7 +57,7 @@ interface HeatMap {
   /** Characters of a cell, and of what stands left of a row. */
   readonly cellWidth: number;
   readonly margin: number;
-  /** [receiver, source], in microseconds; undefined where nobody waited. */
+  /** [receiver, source], in microseconds; undefined where nothing arrived later. */
   readonly cells: readonly (readonly (number | undefined)[])[];
   readonly least: number;
   readonly most: number;
@@ -160,7 +165,7 @@ function cellText(level: number, width: number, colours: Colours): string {
 
 function scaleLine({ least, most }: HeatMap, colours: Colours): string {
   const levels = RAMP.map((colour, level) => paint(cellText(level, 2, colours), colour, colours));
-  return `  ${formatMicroseconds(least)} ${levels.join("")} ${formatMicroseconds(most)}   ${NOBODY} no wait`;
+  return `  ${formatMicroseconds(least)} ${levels.join("")} ${formatMicroseconds(most)}   ${NOBODY} none`;
 }
 
 function centred(text: string, width: number): string {
@@ -205,10 +210,10 @@ function largest({ ranks, matrix, names }: WaitMatrixContent, columns: number): 
   };
   const [row, column] = [indexOfLargest(rows), indexOfLargest(columnMeans)];
   return [
-    `  mean of all waits ${formatMicroseconds(overall)}; the largest`,
-    line("column", meanOf(columnMeans[column]!), (nameOf) => `for ${nameOf(column)}`),
-    line("row", meanOf(rows[row]!), (nameOf) => `of ${nameOf(row)}`),
-    line("point", point.wait, (nameOf) => `of ${nameOf(point.receiver)} for ${nameOf(point.source)}`),
+    `  mean of all ${formatMicroseconds(overall)}; the largest`,
+    line("column", meanOf(columnMeans[column]!), (nameOf) => `from ${nameOf(column)}`),
+    line("row", meanOf(rows[row]!), (nameOf) => `at ${nameOf(row)}`),
+    line("point", point.wait, (nameOf) => `at ${nameOf(point.receiver)} from ${nameOf(point.source)}`),
   ];
 }
 

@@ -52,14 +52,14 @@ test("what if is a table of 80 columns by gain, and remarks", () => {
   };
   const text = renderWhatIf(result, pc.createColors(false));
   expect(text).toBe(`What if: mean decode step, and its exposed communication
-  change                    step     step      gain     gain  exposed  exposed
-                          before    after                      before    after
-  link:plane 3 / leaf 0  78.3 ms  70.5 ms   7.83 ms   10.0 %  12.1 ms   900 µs
-  - spine 5=1x
-  gate=balanced          78.3 ms  78.3 ms   1.00 µs    0.0 %  12.1 ms  12.0 ms
-  launch=0               78.3 ms  78.3 ms      0 µs    0.0 %  12.1 ms  12.1 ms
-  nvlink=2x              78.3 ms  78.3 ms      0 µs    0.0 %  12.1 ms  12.1 ms
-  dispatch=normal        78.3 ms   123 ms  -45.2 ms  -57.7 %  12.1 ms  30.0 ms
+  change              step     step      gain     gain  exposed  exposed
+                    before    after                      before    after
+  link:plane 3 / leaf 0 - spine 5=1x
+                   78.3 ms  70.5 ms   7.83 ms   10.0 %  12.1 ms   900 µs
+  gate=balanced    78.3 ms  78.3 ms   1.00 µs    0.0 %  12.1 ms  12.0 ms
+  launch=0         78.3 ms  78.3 ms      0 µs    0.0 %  12.1 ms  12.1 ms
+  nvlink=2x        78.3 ms  78.3 ms      0 µs    0.0 %  12.1 ms  12.1 ms
+  dispatch=normal  78.3 ms   123 ms  -45.2 ms  -57.7 %  12.1 ms  30.0 ms
 
 launch=0, nvlink=2x: Nothing in this run depends on it.
 

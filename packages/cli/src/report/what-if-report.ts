@@ -19,21 +19,20 @@ export function renderWhatIf(result: WhatIfResult, colours: Colours): string {
 function renderSteps(kind: StepKind, { unchanged, outcomes }: WhatIfResult, colours: Colours): string {
   const before = unchanged.steps[kind]!;
   const gainOf = ({ difference }: WhatIfOutcome): number => -(difference.steps[kind]?.stepUs.us ?? 0);
-  const rows = outcomes
-    .toSorted((a, b) => gainOf(b) - gainOf(a))
-    .map((outcome) => {
-      const after = outcome.measures.steps[kind];
-      return [
-        broken(outcome.change, CHANGE_WIDTH),
-        formatMicroseconds(before.stepUs),
-        after === undefined ? "–" : formatMicroseconds(after.stepUs),
-        formatGain(gainOf(outcome)),
-        formatPercent(outcome.difference.steps[kind]?.stepUs.fraction ?? null),
-        formatMicroseconds(before.exposedUs),
-        after === undefined ? "–" : formatMicroseconds(after.exposedUs),
-      ];
-    });
-  return renderSection(
+  const sorted = outcomes.toSorted((a, b) => gainOf(b) - gainOf(a));
+  const rows = sorted.map((outcome) => {
+    const after = outcome.measures.steps[kind];
+    return [
+      isLong(outcome) ? "" : outcome.change,
+      formatMicroseconds(before.stepUs),
+      after === undefined ? "–" : formatMicroseconds(after.stepUs),
+      formatGain(gainOf(outcome)),
+      formatPercent(outcome.difference.steps[kind]?.stepUs.fraction ?? null),
+      formatMicroseconds(before.exposedUs),
+      after === undefined ? "–" : formatMicroseconds(after.exposedUs),
+    ];
+  });
+  const section = renderSection(
     `What if: mean ${kind} step, and its exposed communication`,
     {
       head: ["change", "step\nbefore", "step\nafter", "gain", "gain", "exposed\nbefore", "exposed\nafter"],
@@ -42,6 +41,22 @@ function renderSteps(kind: StepKind, { unchanged, outcomes }: WhatIfResult, colo
     },
     colours,
   );
+  return withLongChanges(section, sorted);
+}
+
+function isLong({ change }: WhatIfOutcome): boolean {
+  return change.length > CHANGE_WIDTH;
+}
+
+/** A change that is longer than its column stands whole on a line above its numbers, so that it can be copied. */
+function withLongChanges(section: string, outcomes: readonly WhatIfOutcome[]): string {
+  const lines = section.split("\n");
+  const rows = lines.splice(lines.length - outcomes.length);
+  const changed = rows.flatMap((row, index) => {
+    const outcome = outcomes[index]!;
+    return isLong(outcome) ? [`  ${outcome.change}`, row] : [row];
+  });
+  return [...lines, ...changed].join("\n");
 }
 
 /** Each remark once, with the changes that it is on. */
@@ -62,12 +77,4 @@ function formatPercent(fraction: number | null): string {
   if (fraction === null) return "–";
   const percent = (-100 * fraction).toFixed(1);
   return `${Number(percent) === 0 ? "0.0" : percent} %`;
-}
-
-/** A long change in lines, broken after a space or a sign where there is one. */
-function broken(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const head = text.slice(0, width);
-  const at = Math.max(...[" ", "=", ".", ":"].map((sign) => head.lastIndexOf(sign))) + 1 || width;
-  return `${text.slice(0, at).trimEnd()}\n${broken(text.slice(at), width)}`;
 }
