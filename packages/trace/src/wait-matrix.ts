@@ -30,10 +30,19 @@ const NOTABLE_US = 1;
 /** Classes of fewer pairs of ranks say nothing of what is usual. */
 const LEAST_CLASS = 3;
 
-/** A row or a column. */
+/** A row or a column: what is usual there is the median, which a single slow path does not move. */
 interface Line {
   readonly mean: number;
   readonly median: number;
+}
+
+interface MeasuredMatrix {
+  readonly means: Float64Array;
+  /** Places with messages. */
+  readonly used: readonly number[];
+  readonly overall: number;
+  readonly rows: readonly Line[];
+  readonly columns: readonly Line[];
 }
 
 export class WaitMatrix {
@@ -82,74 +91,80 @@ export class WaitMatrix {
   /** What stands out, strongest first. */
   findings(): WaitFinding[] {
     const means = this.means();
-    const size = this.ranks.length;
     const used = [...means.keys()].filter((index) => this.#counts[index]! > 0);
-    const meanOf = (values: readonly number[]): number =>
-      values.reduce((sum, each) => sum + each, 0) / Math.max(1, values.length);
-    const overall = meanOf(used.map((index) => means[index]!));
-    // By their medians, which a single slow path does not move.
+    const size = this.ranks.length;
     const lines = (of: (index: number) => number): Line[] => {
       const values = Array.from({ length: size }, (): number[] => []);
       for (const index of used) values[of(index)]!.push(means[index]!);
       return values.map((each) => ({ mean: meanOf(each), median: medianOf(each) }));
     };
-    const columns = lines((index) => index % size);
-    const rows = lines((index) => Math.floor(index / size));
-    const findings: WaitFinding[] = [];
-    const note = (kind: "column" | "row", found: readonly Line[]): void => {
-      const usual = medianOf(found.map(({ median }) => median));
-      const spread = medianOf(found.map(({ median }) => Math.abs(median - usual)));
-      const least = Math.max(
-        NOTABLE * Math.max(usual, overall),
-        usual + NOTABLE_US,
-        usual + NOTABLE_SPREADS * spread,
-      );
-      for (const [index, { median, mean: meanUs }] of found.entries()) {
-        if (median < least) continue;
-        const rank = this.ranks[index]!;
-        findings.push({
-          kind,
-          ...(kind === "column" ? { source: rank } : { receiver: rank }),
-          meanUs,
-          overallUs: overall,
-        });
-      }
+    const matrix: MeasuredMatrix = {
+      means,
+      used,
+      overall: meanOf(used.map((index) => means[index]!)),
+      columns: lines((index) => index % size),
+      rows: lines((index) => Math.floor(index / size)),
     };
-    note("column", columns);
-    note("row", rows);
-    // Ranks send to the others in turn, and inside a node over NVLink, so the usual wait depends on how far a source is
-    // behind its receiver, and on whether they share a node.
-    const classes = new Map<string, number[]>();
-    const classOf = (index: number): string => {
-      const [row, column] = [Math.floor(index / size), index % size];
-      return `${(column - row + size) % size} ${this.#nodes[row] === this.#nodes[column]}`;
-    };
-    for (const [index, meanUs] of means.entries()) {
-      if (this.#counts[index] === 0) continue;
-      const name = classOf(index);
-      const known = classes.get(name);
-      if (known === undefined) classes.set(name, [meanUs]);
-      else known.push(meanUs);
-    }
-    const usualOf = new Map(
-      [...classes].flatMap(([name, each]) =>
-        each.length < LEAST_CLASS ? [] : [[name, medianOf(each)] as const],
-      ),
+    return [
+      ...this.#notableLines("column", matrix.columns, matrix),
+      ...this.#notableLines("row", matrix.rows, matrix),
+      ...this.#notablePoints(matrix),
+    ].sort((a, b) => b.meanUs - b.overallUs - (a.meanUs - a.overallUs));
+  }
+
+  #notableLines(kind: "column" | "row", found: readonly Line[], { overall }: MeasuredMatrix): WaitFinding[] {
+    const usual = medianOf(found.map(({ median }) => median));
+    const spread = medianOf(found.map(({ median }) => Math.abs(median - usual)));
+    const least = Math.max(
+      NOTABLE * Math.max(usual, overall),
+      usual + NOTABLE_US,
+      usual + NOTABLE_SPREADS * spread,
     );
-    const usualRow = medianOf(rows.map(({ median }) => median));
-    const usualColumn = medianOf(columns.map(({ median }) => median));
-    for (const [index, meanUs] of means.entries()) {
+    return found.flatMap(({ median, mean: meanUs }, index): WaitFinding[] => {
+      const rank = this.ranks[index]!;
+      const place = kind === "column" ? { source: rank } : { receiver: rank };
+      return median < least ? [] : [{ kind, ...place, meanUs, overallUs: overall }];
+    });
+  }
+
+  /** Beyond what its row and its column add to what is usual for a pair of ranks like it. */
+  #notablePoints({ means, used, overall, rows, columns }: MeasuredMatrix): WaitFinding[] {
+    const size = this.ranks.length;
+    const usualOf = this.#usualByClass(means, used);
+    const beyond = (lines: readonly Line[], index: number): number =>
+      Math.max(0, lines[index]!.median - medianOf(lines.map(({ median }) => median)));
+    return used.flatMap((index): WaitFinding[] => {
+      const meanUs = means[index]!;
       const [row, column] = [Math.floor(index / size), index % size];
-      const beside =
-        Math.max(0, rows[row]!.median - usualRow) + Math.max(0, columns[column]!.median - usualColumn);
-      const usual = usualOf.get(classOf(index));
-      if (usual === undefined) continue;
-      const expected = usual + beside;
-      if (meanUs < NOTABLE_POINT * Math.max(expected, overall) || meanUs - expected < NOTABLE_US) continue;
+      const usual = usualOf.get(this.#classOf(index));
+      if (usual === undefined || meanUs < NOTABLE_POINT * Math.max(usual, overall)) return [];
+      const expected = usual + beyond(rows, row) + beyond(columns, column);
+      if (meanUs < NOTABLE_POINT * expected || meanUs - expected < NOTABLE_US) return [];
       const [receiver, source] = [this.ranks[row]!, this.ranks[column]!];
-      findings.push({ kind: "point", receiver, source, meanUs, overallUs: overall });
+      return [{ kind: "point", receiver, source, meanUs, overallUs: overall }];
+    });
+  }
+
+  #usualByClass(means: Float64Array, used: readonly number[]): Map<string, number> {
+    const classes = new Map<string, number[]>();
+    for (const index of used) {
+      const known = classes.get(this.#classOf(index));
+      if (known === undefined) classes.set(this.#classOf(index), [means[index]!]);
+      else known.push(means[index]!);
     }
-    return findings.sort((a, b) => b.meanUs - b.overallUs - (a.meanUs - a.overallUs));
+    return new Map(
+      [...classes].flatMap(([name, each]) => (each.length < LEAST_CLASS ? [] : [[name, medianOf(each)]])),
+    );
+  }
+
+  /**
+   * Ranks send to the others in turn, and inside a node over NVLink, so the usual wait depends on how far a source is behind
+   * its receiver, and on whether they share a node.
+   */
+  #classOf(index: number): string {
+    const size = this.ranks.length;
+    const [row, column] = [Math.floor(index / size), index % size];
+    return `${(column - row + size) % size} ${this.#nodes[row] === this.#nodes[column]}`;
   }
 
   #index(rank: number): number {
@@ -157,6 +172,10 @@ export class WaitMatrix {
     invariant(index !== undefined, `rank ${rank} is not in the wait matrix`);
     return index;
   }
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, each) => sum + each, 0) / Math.max(1, values.length);
 }
 
 export function medianOf(values: readonly number[]): number {
