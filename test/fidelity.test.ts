@@ -1,5 +1,5 @@
 // The parts of the fidelity tables that take no time: they must say what `docs/fidelity.md` says. The others are in
-// `fidelity.proc.test.ts`.
+// `fidelity.long.test.ts`.
 
 import { readFileSync } from "node:fs";
 import {
