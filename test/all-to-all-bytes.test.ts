@@ -1,6 +1,6 @@
 // What an all-to-all puts on each kind of wire, against a count of its own from the drawn choices: exactly; and against
 // what is expected of uniformly chosen experts and groups: within sampling. The largest stand in
-// `all-to-all-bytes.proc.test.ts`, since they take longer.
+// `all-to-all-bytes.long.test.ts`, since they take longer.
 
 import { RandomStream } from "@windtunnel/base";
 import { type AllToAllOptions, drawnChoices, runAllToAll } from "@windtunnel/cluster";
@@ -146,7 +146,7 @@ describe("balanced routing spreads tokens as expected of uniform choices (mechan
     const [ranksHit, nodesHit] = [fanOut(options, choices, 1), fanOut(options, choices, 8)];
     expectWithinSampling(ranksHit, distinctBins(ranks));
     expectWithinSampling(nodesHit, distinctBins(ranks / 8));
-    // What more ranks send is counted exactly in all-to-all-bytes.proc.test.ts.
+    // What more ranks send is counted exactly in all-to-all-bytes.long.test.ts.
     if (ranks > 64) return;
     expectRemoteBytes(options, distinctBins(ranks / 8), nodesHit.standardError);
     expect(runAllToAll(options)).toMatchObject({

@@ -39,7 +39,7 @@ export function randomScenario(seed: number, folder: string): { model: unknown; 
   );
   // The popular experts of zipf can't get much more: every token chooses them.
   const experts: Record<string, { load: number }> = {};
-  if (routing.draw !== "zipf" && random.below(4) === 0) experts[String(random.below(EXPERTS))] = { load: 3 };
+  if (routing.draw !== "zipf" && random.below(16) === 0) experts[String(random.below(EXPERTS))] = { load: 3 };
   // Fewer prompts than ranks leave some without tokens; of unequal lengths, for prompts that are cut in two.
   const lengths = Array.from({ length: 1 + random.below(2 * ranks) }, () => 1 + random.below(40));
   writeFileSync(

@@ -1,5 +1,4 @@
-// The bytes of the largest all-to-alls, as in `all-to-all-bytes.test.ts`. They start no process; they take longer than a
-// unit test may.
+// The bytes of the largest all-to-alls, as in `all-to-all-bytes.test.ts`; they take longer than a unit test may.
 
 import { describe, test } from "vitest";
 import { expectCountedBytes } from "./support/counted-bytes.ts";
