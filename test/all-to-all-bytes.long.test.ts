@@ -4,7 +4,7 @@ import { describe, test } from "vitest";
 import { expectCountedBytes } from "./support/counted-bytes.ts";
 
 describe("every wire carries exactly the bytes of the formulas", () => {
-  test.each([128, 256])("128 tokens on each of %i ranks, by every pattern", (ranks) => {
+  test.each([64, 128, 256])("128 tokens on each of %i ranks, by every pattern", (ranks) => {
     for (const pattern of ["direct", "normal", "low-latency"]) {
       expectCountedBytes({ pattern, ranks, tokens: [128] });
     }

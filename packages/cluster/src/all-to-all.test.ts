@@ -70,18 +70,6 @@ describe("a measured all-to-all", () => {
     expect(runAllToAll(options)).toEqual(measure({ fabric: { nodesPerLeaf: 1 } }));
   });
 
-  test("of 320 ranks with 64 redundant experts has one expert on each, and a message for each pair", () => {
-    const { dispatch, combine, rowsPerRank } = measure({
-      pattern: "low-latency",
-      ranks: 320,
-      experts: 256,
-      redundantExperts: 64,
-      tokens: [4],
-    });
-    expect([dispatch.messages, combine.messages]).toEqual([320 * 319, 320 * 319]);
-    expect(rowsPerRank.mean).toBe(4 * 8);
-  });
-
   test("lets ranks take unequal numbers of tokens in turn", () => {
     const options = withBenchmarkDefaults({ tokens: [0, 5, 64], ranks: 8 });
     expect(drawnChoices(options).map(({ length }) => length / 8)).toEqual([0, 5, 64, 0, 5, 64, 0, 5]);
