@@ -58,3 +58,36 @@ test("the critical path goes back over messages, streams, events and launches to
     "transfer-nic": 16,
   });
 });
+
+test("the critical path goes from a host's wait on to what it waited for, not to where the wait began", () => {
+  const recording = writtenStep(
+    folder,
+    (pen) => {
+      pen.span("gate", 0, 20, { cause: { kind: "plan" } });
+      pen.span("host.wait", 5, 45, { stream: "host", sms: 0, cause: { kind: "message", rank: 1 } });
+      pen.message(1, 40, 45, { transfer: 5, sendSpan: 1 });
+      pen.span("dispatch.send", 47, 60, { stream: "communication", cause: { kind: "launch" } });
+      pen.end(0, 60);
+    },
+    (pen) => {
+      pen.span("gate", 0, 30, { cause: { kind: "plan" } });
+      pen.span("dispatch.notify", 30, 40);
+      pen.end(0, 40);
+    },
+  );
+  const { pieces, causes } = criticalPath(graphOfStep(recording), {
+    sms: SMS,
+    wireOf: wiresOf(recording.header),
+  });
+  recording.close();
+  expect(
+    pieces.map(({ from, to, rank, span, kind, edge }) => [from, to, rank, span?.name ?? kind, edge]),
+  ).toEqual([
+    [0, 30, 1, "gate", "stream"],
+    [30, 40, 1, "dispatch.notify", "message"],
+    [40, 45, 0, "flight", "message"],
+    [45, 47, 0, "launch", "launch"],
+    [47, 60, 0, "dispatch.send", "end"],
+  ]);
+  expect(causes).toMatchObject({ "host-wait": 0, launching: 2, computing: 30, "transfer-nic": 5 });
+});

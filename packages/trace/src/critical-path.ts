@@ -74,8 +74,12 @@ class PathWalk {
     let edge: PathEdge = "end";
     while (!this.#isDone && span !== undefined) {
       this.#take(span.end, { kind: "idle", rank: rank.rank, edge });
-      this.#take(span.start, { kind: "span", rank: rank.rank, edge, span });
+      const isWait = span.name === "host.wait";
+      if (!isWait) this.#take(span.start, { kind: "span", rank: rank.rank, edge, span });
       const before = this.#before(rank, span);
+      // What a wait waited for ends with it, so that the path goes on there and not where the wait began.
+      if (before === undefined && isWait)
+        this.#take(span.start, { kind: "span", rank: rank.rank, edge, span });
       if (before === undefined) break;
       ({ rank, span, edge } = before);
     }
