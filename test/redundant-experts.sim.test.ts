@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 import { fixture, temporaryFolder } from "./support/folders.ts";
 import { drawPrompts, expectedOutputs, referenceOf, writePrompts } from "./support/prompts.ts";
 import { type FinishedRun, runInto } from "./support/runs.ts";
+import { writeTimedModel } from "./support/timed-models.ts";
 
 const WIRE: WirePrecision = { dispatch: "fp8", combine: "bf16" };
 const checkpoint = fixture("tiny-v3");
@@ -93,33 +94,8 @@ test("normal, which adds up by the ranks of replicas, gives the same tokens unde
 });
 
 describe("without math", () => {
-  /** DeepSeek-V3 with its three dense layers and one MoE layer. */
-  function writeShortModel(folder: string): string {
-    const file = path.join(folder, "config.json");
-    const config = {
-      model_type: "deepseek_v3",
-      vocab_size: 129_280,
-      hidden_size: 7168,
-      intermediate_size: 18_432,
-      moe_intermediate_size: 2048,
-      num_hidden_layers: 4,
-      first_k_dense_replace: 3,
-      num_attention_heads: 128,
-      n_routed_experts: 256,
-      n_shared_experts: 1,
-      num_experts_per_tok: 8,
-      n_group: 8,
-      topk_group: 4,
-      q_lora_rank: 1536,
-      kv_lora_rank: 512,
-      qk_nope_head_dim: 128,
-      qk_rope_head_dim: 64,
-      v_head_dim: 128,
-      max_position_embeddings: 163_840,
-    };
-    writeFileSync(file, JSON.stringify(config));
-    return file;
-  }
+  /** The shapes of DeepSeek-V3, with its three dense layers and one MoE layer. */
+  const writeShortModel = (folder: string): string => writeTimedModel(folder, 4, 256, { dense: 3 });
 
   test("replicas of popular experts make a layer faster", async () => {
     const folder = temporaryFolder();

@@ -1,6 +1,6 @@
 // What if: a changed run is the run of the scenario that a user would write with that change, event by event.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
   applyChange,
@@ -14,31 +14,12 @@ import {
   type Summary,
 } from "@windtunnel/cluster";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { fixture, temporaryFolder } from "./support/folders.ts";
+import { temporaryFolder } from "./support/folders.ts";
+import { writeTimedModel } from "./support/timed-models.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();
 });
-
-/** DeepSeek-V3 with one dense and two MoE layers. */
-const CONFIG = {
-  ...(JSON.parse(readFileSync(path.join(fixture("tiny-v3"), "config.json"), "utf8")) as object),
-  vocab_size: 129_280,
-  hidden_size: 7168,
-  intermediate_size: 18_432,
-  moe_intermediate_size: 2048,
-  num_attention_heads: 128,
-  num_key_value_heads: 128,
-  n_routed_experts: 256,
-  num_experts_per_tok: 8,
-  n_group: 8,
-  topk_group: 4,
-  q_lora_rank: 1536,
-  kv_lora_rank: 512,
-  qk_nope_head_dim: 128,
-  qk_rope_head_dim: 64,
-  v_head_dim: 128,
-};
 
 /** The lines of a scenario that changes touch. */
 interface Lines {
@@ -55,7 +36,8 @@ const EXPERT = "experts: { 3: { load: 4 } }";
 const SLOW = `${GPU}, ${LINK}`;
 
 function written(folder: string, { routing, decode, overrides }: Lines): Scenario {
-  writeFileSync(path.join(folder, "config.json"), JSON.stringify(CONFIG));
+  // The shapes of DeepSeek-V3, one dense and two MoE layers.
+  const model = writeTimedModel(folder, 3, 256, { dense: 1 });
   const file = path.join(folder, "what-if.yaml");
   writeFileSync(
     file,
@@ -63,7 +45,7 @@ function written(folder: string, { routing, decode, overrides }: Lines): Scenari
 model: { preset: deepseek-v3 }
 math: skip
 routing: ${routing ?? UNCHANGED_ROUTING}
-timing: { model: config.json, kvLength: 1024 }
+timing: { model: ${model}, kvLength: 1024 }
 cluster:
   nodes: 2
   gpusPerNode: 2
