@@ -73,6 +73,37 @@ describe("a rank's time", () => {
     ).toEqual(["0-25 slower-rank 1", "25-60 host-wait", "60-100 computing"]);
   });
 
+  test("names the rank that is slow, not the one that had to wait for it before it sent", () => {
+    const recording = writtenStep(
+      folder,
+      (pen) => {
+        pen.message(1, 70, 80, { sendSpan: 2 });
+        pen.span("dispatch.receive", 80, 80, { stream: "communication", ...fromRank1 });
+        pen.span("mlp.experts", 80, 100, { cause: { kind: "event", span: 1 } });
+        pen.end(0, 100);
+      },
+      (pen) => {
+        const cause = { kind: "message", rank: 2 } as const;
+        pen.span("host.wait", 0, 60, { stream: "host", sms: 0, cause });
+        pen.message(2, 50, 60, { sendSpan: 1 });
+        pen.span("dispatch.send", 60, 70, { stream: "communication", cause: { kind: "launch" } });
+        pen.end(0, 100);
+      },
+      (pen) => {
+        pen.span("gate", 0, 45);
+        pen.span("dispatch.notify", 45, 50);
+        pen.end(0, 100);
+      },
+    );
+    expect(causesOf(recording, 0)).toEqual([
+      "0-60 slower-rank 2",
+      "60-70 communication-sms",
+      "70-80 transfer-nvlink",
+      "80-100 computing",
+    ]);
+    recording.close();
+  });
+
   test("is a message's way, from its end: relay, its own bytes, queues, the port and latencies", () => {
     const message = {
       relayed: 5,

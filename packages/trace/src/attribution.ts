@@ -223,8 +223,24 @@ class GapWalk {
     if (sender === undefined || sent === undefined) return undefined;
     this.cover(sender, sent);
     if (relays(sent)) return { rank: sender, span: sent };
-    this.rest("slower-rank", source);
+    this.rest("slower-rank", this.#slowestBehind(sender, sent));
     return undefined;
+  }
+
+  /** The rank that was late of itself: not one whose host, or whose relay, waited for another's message during the gap. */
+  #slowestBehind(sender: RankGraph, sent: RecordedSpan): number {
+    let rank = sender;
+    let span = sent;
+    while (true) {
+      const wait = span.cause.kind === "launch" ? rank.hostWaitBefore(span) : undefined;
+      const heldUntil = wait === undefined ? span.start : wait.end;
+      const message = heldUntil <= this.#from ? undefined : rank.messageOf(wait ?? span);
+      const before = message === undefined ? undefined : this.#graph.rankOf(message.source);
+      const cause = message === undefined ? undefined : before?.spanOf(message.sendSpan);
+      if (before === undefined || cause === undefined) return rank.rank;
+      rank = before;
+      span = cause;
+    }
   }
 
   /** Its own bytes come last, before them queues, before those what is sent on the same port and latencies. */
