@@ -167,12 +167,27 @@ export default {
   name: "large-flows",
   sms: null,
   open(exchange) {
-    const larger = (message) =>
-      PAIRS.has(exchange.rank + " " + message.to) ? { ...message, bytes: message.bytes + EXTRA_BYTES } : message;
+    const bytesTo = (to, bytes) => bytes + (PAIRS.has(exchange.rank + " " + to) ? EXTRA_BYTES : 0);
+    const sendAll = (after, bytesOf, blockFor) => exchange.send({
+      after,
+      messages: exchange.others.map((to) => {
+        const content = blockFor(to);
+        return { to, bytes: bytesTo(to, bytesOf(content.rows)), content };
+      }),
+    });
+    const instead = {
+      sendAllRows(after, bytesOf) {
+        sendAll(after, bytesOf, (to) => exchange.rowsFor(to));
+        exchange.keepRows(exchange.rank, exchange.rowsFor(exchange.rank));
+      },
+      sendAllOutputs(after, bytesOf) {
+        sendAll(after, bytesOf, (to) => exchange.outputsFor(to));
+        exchange.acceptRows(exchange.rank, exchange.outputsFor(exchange.rank));
+      },
+    };
     return lowLatency.open(new Proxy(exchange, {
       get(target, name) {
-        const value = target[name];
-        if (name === "send") return (sending) => target.send({ ...sending, messages: sending.messages.map(larger) });
+        const value = instead[name] ?? target[name];
         return typeof value === "function" ? value.bind(target) : value;
       },
     }));

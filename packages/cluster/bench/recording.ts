@@ -95,7 +95,7 @@ async function runOnce(run: PreparedRun, file: string | undefined): Promise<Run>
   const space = createTensorSpace(run, ranks, 1);
   const recording = file === undefined ? undefined : new HostRecording(file);
   const recorderFor = (process: number): Recorder => recording?.recorderFor(process) ?? noRecorder;
-  const { processes } = createProcesses(run, {
+  const { processes, parcels } = createProcesses(run, {
     host: 0,
     executed: () => createExecutedModel(run, space!),
     recorderFor,
@@ -109,6 +109,7 @@ async function runOnce(run: PreparedRun, file: string | undefined): Promise<Run>
     classOf: (each) => CLASSES.indexOf(classOf(run.numbers, each)),
     hostOf: () => 0,
     exchange: createLoneExchange<WindowMessage>(),
+    cargo: parcels,
     pause: () => false,
     breathe: () => Promise.resolve(),
   });

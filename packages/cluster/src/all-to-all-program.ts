@@ -4,6 +4,7 @@ import { type Instant, invariant, NEVER } from "@windtunnel/base";
 import { checkSteps, RankExchange, Unit } from "@windtunnel/expert";
 import { CONTROL_EVENTS, type Gpu } from "@windtunnel/gpu";
 import type { DispatchLayout } from "@windtunnel/router";
+import type { ParcelTable } from "@windtunnel/network-plane";
 import { noRecorder, type Phase, type Recorder, type SpanName, type SpanRecord } from "@windtunnel/trace";
 import type { LogicalProcess, ProcessContext, ProcessEvent, Program } from "@windtunnel/virtual-time";
 import { createGpu, ranksInReach } from "./create-processes.ts";
@@ -21,7 +22,12 @@ export interface MeasuredRank {
 /** Layout and counts are made before DeepEP's clock starts; every other kernel of a phase is measured. */
 const NOT_MEASURED: ReadonlySet<SpanName> = new Set(["dispatch.layout", "dispatch.notify"]);
 
-export function measureRank(run: PreparedRun, rank: number, layout: DispatchLayout): MeasuredRank {
+export function measureRank(
+  run: PreparedRun,
+  rank: number,
+  layout: DispatchLayout,
+  parcels: ParcelTable,
+): MeasuredRank {
   const never = (): { start: Instant; end: Instant } => ({ start: NEVER, end: NEVER });
   const span = { dispatch: never(), combine: never() };
   const recorder: Recorder = {
@@ -33,7 +39,7 @@ export function measureRank(run: PreparedRun, rank: number, layout: DispatchLayo
       return 0;
     },
   };
-  const gpu = createGpu(run, rank, recorder);
+  const gpu = createGpu(run, rank, { recorder, parcels });
   const measured: MeasuredRank = { gpu, layout, span, plannedAt: NEVER };
   gpu.load(() => program(run, rank, measured));
   return measured;

@@ -2,7 +2,7 @@
 // instant, and a rank's time runs from the start of its kernel to the end of its receiving. Nothing is executed. It runs in
 // this thread, on the same GPUs, patterns and fabric as a scenario.
 
-import { defined, NEVER, toMicroseconds } from "@windtunnel/base";
+import { defined, toMicroseconds } from "@windtunnel/base";
 import type { FabricProcess } from "@windtunnel/network-plane";
 import type { DispatchLayout } from "@windtunnel/router";
 import { RoutingPool } from "@windtunnel/serving";
@@ -11,7 +11,7 @@ import { deadlockError, EventLoop, type LogicalProcess } from "@windtunnel/virtu
 import type { AllToAllOptions } from "./all-to-all-options.ts";
 import { type MeasuredRank, measureRank, PhaseCoordinator, type Traffic } from "./all-to-all-program.ts";
 import { prepareAllToAll } from "./all-to-all-scenario.ts";
-import { createFabric } from "./create-processes.ts";
+import { createFabric, createParcelTable } from "./create-processes.ts";
 import { fanOutOf, type LogicalCopies, logicalBytes, logicalCopies } from "./fan-out.ts";
 import { type LinkGroupLoad, loadsByGroup } from "./link-loads.ts";
 import type { PreparedRun } from "./prepare-run.ts";
@@ -64,12 +64,13 @@ export function drawnChoices(options: AllToAllOptions): readonly Int32Array[] {
 /** Runs one dispatch and one combine. Throws `input` errors as `prepareAllToAll` does. */
 export function runAllToAll(options: AllToAllOptions): AllToAllResult {
   const run = prepareAllToAll(options);
-  const ranks = drawLayouts(run, options).map((layout, rank) => measureRank(run, rank, layout));
+  const parcels = createParcelTable();
+  const ranks = drawLayouts(run, options).map((layout, rank) => measureRank(run, rank, layout, parcels));
   const fabrics: FabricProcess[] = [];
   const coordinator = new PhaseCoordinator(run, () => trafficOf(run, fabrics));
   const processes = new Map<number, LogicalProcess>(ranks.map(({ gpu }, rank) => [rank, gpu]));
   for (let process = run.numbers.rankCount; process < run.numbers.scheduler; process++) {
-    const fabric = createFabric(run, process, noRecorder);
+    const fabric = createFabric(run, process, { recorder: noRecorder, parcels });
     fabrics.push(fabric);
     processes.set(process, fabric);
   }
@@ -80,7 +81,7 @@ export function runAllToAll(options: AllToAllOptions): AllToAllResult {
     classOf: (process) => CLASSES.indexOf(classOf(run.numbers, process)),
   });
   loop.start();
-  loop.advance(CLASSES.map(() => NEVER));
+  loop.run();
   const waiting = loop.waiting();
   if (waiting.length > 0) throw deadlockError(waiting);
   return resultOf({ run, options, ranks, coordinator, fabrics, events: loop.eventCount });

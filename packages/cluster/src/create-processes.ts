@@ -1,8 +1,8 @@
 // The logical processes that one host carries, wired to all the others by their numbers.
 
-import { Unit } from "@windtunnel/expert";
+import { packContents, Unit, unpackContents } from "@windtunnel/expert";
 import { CostModel, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
-import { FabricProcess } from "@windtunnel/network-plane";
+import { FabricProcess, ParcelTable } from "@windtunnel/network-plane";
 import {
   DrawnWork,
   type ExecutedModel,
@@ -23,6 +23,8 @@ export interface HostProcesses {
   readonly processes: ReadonlyMap<number, LogicalProcess>;
   readonly fabrics: ReadonlyMap<number, FabricProcess>;
   readonly scheduler: Scheduler | undefined;
+  /** What is on its way on this host. */
+  readonly parcels: ParcelTable;
 }
 
 export interface HostParts {
@@ -37,6 +39,7 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
   const { numbers, hosts } = run;
   const processes = new Map<number, LogicalProcess>();
   const fabrics = new Map<number, FabricProcess>();
+  const parcels = createParcelTable();
   let scheduler: Scheduler | undefined;
   let workOf: ((rank: number) => RankWork) | undefined;
   for (let process = 0; process < numbers.processCount; process++) {
@@ -45,20 +48,30 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
     switch (classOf(numbers, process)) {
       case "rank":
         workOf ??= workMaker(run, parts);
-        processes.set(process, createRank(run, process, workOf(process), recorder));
+        processes.set(process, createRank(run, process, workOf(process), { recorder, parcels }));
         break;
       case "scheduler":
         scheduler = createScheduler(run, recorder, parts.onStep);
         processes.set(process, scheduler);
         break;
       default: {
-        const fabric = createFabric(run, process, recorder);
+        const fabric = createFabric(run, process, { recorder, parcels });
         fabrics.set(process, fabric);
         processes.set(process, fabric);
       }
     }
   }
-  return { processes, fabrics, scheduler };
+  return { processes, fabrics, scheduler, parcels };
+}
+
+/** What a process of a host shares with others there. */
+export interface HostServices {
+  readonly recorder: Recorder;
+  readonly parcels: ParcelTable;
+}
+
+export function createParcelTable(): ParcelTable {
+  return new ParcelTable({ pack: packContents, unpack: unpackContents });
 }
 
 /** Executed models and pools of draws are shared by the ranks of a host. */
@@ -73,20 +86,21 @@ function workMaker(run: PreparedRun, parts: HostParts): (rank: number) => RankWo
   return (rank) => new DrawnWork(rank, unitRankOf(rank), pool);
 }
 
-export function createGpu(run: PreparedRun, rank: number, recorder: Recorder): Gpu {
+export function createGpu(run: PreparedRun, rank: number, { recorder, parcels }: HostServices): Gpu {
   return new Gpu({
     rank,
     name: `rank ${rank}`,
     costModel: new CostModel(run.profile, run.scenario.overrides.gpus[rank]?.speed ?? 1),
     recorder,
+    parcels,
     routeTo: routeFrom(run, rank),
     scheduler: { process: run.numbers.scheduler, latency: run.controlLatency },
   });
 }
 
-function createRank(run: PreparedRun, rank: number, work: RankWork, recorder: Recorder): Gpu {
+function createRank(run: PreparedRun, rank: number, work: RankWork, services: HostServices): Gpu {
   const { scenario, placement } = run;
-  const gpu = createGpu(run, rank, recorder);
+  const gpu = createGpu(run, rank, services);
   const firstOfUnit = rank - (rank % placement.degree);
   const setup = {
     gpu,
@@ -136,7 +150,7 @@ function createScheduler(
   });
 }
 
-export function createFabric(run: PreparedRun, process: number, recorder: Recorder): FabricProcess {
+export function createFabric(run: PreparedRun, process: number, services: HostServices): FabricProcess {
   const { numbers, scenario, network } = run;
   const overrides = scenario.overrides.links;
   const domain = process - numbers.rankCount;
@@ -149,7 +163,7 @@ export function createFabric(run: PreparedRun, process: number, recorder: Record
       overrides,
       endLatency: NVLINK_END_LATENCY,
       exitOf,
-      recorder,
+      ...services,
     });
   }
   const plane = domain - numbers.domainCount;
@@ -161,6 +175,6 @@ export function createFabric(run: PreparedRun, process: number, recorder: Record
     overrides,
     endLatency: network.endLatency,
     exitOf,
-    recorder,
+    ...services,
   });
 }

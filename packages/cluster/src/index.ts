@@ -19,8 +19,9 @@ export {
   type RunProgress,
   type StepSummary,
   type Summary,
+  type UnrecordedSummary,
 } from "./result.ts";
-export { runScenario } from "./run-scenario.ts";
+export { runScenario, runUnrecorded } from "./run-scenario.ts";
 export * from "./scenario/index.ts";
 export { scheduleSettings } from "./schedules.ts";
 export {

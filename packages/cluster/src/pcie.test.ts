@@ -4,15 +4,9 @@
 import { tmpdir } from "node:os";
 import { after, type Instant } from "@windtunnel/base";
 import { HARDWARE_PROFILES } from "@windtunnel/gpu";
-import {
-  type Delivery,
-  FABRIC_EVENTS,
-  nodePorts,
-  type Parcel,
-  type Shipment,
-} from "@windtunnel/network-plane";
+import { FABRIC_EVENTS, nodePorts, ParcelTable, shipmentOf } from "@windtunnel/network-plane";
 import { noRecorder } from "@windtunnel/trace";
-import { EventLoop, type LogicalProcess } from "@windtunnel/virtual-time";
+import { EventLoop, type GatheredParts, type LogicalProcess } from "@windtunnel/virtual-time";
 import { describe, expect, test } from "vitest";
 import { createFabric } from "./create-processes.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
@@ -20,6 +14,8 @@ import { CLASSES, classOf } from "./process-numbers.ts";
 import { resolveScenario } from "./scenario/index.ts";
 import { classGraph, routeFrom } from "./wiring.ts";
 
+/** The kind of the event that a rank asks for. */
+const ARRIVED = 1;
 const GPUS = 4;
 const NICS = 4;
 /** Bytes per second, as the profile has them; less than PCIe's 55 GB/s on a NIC. */
@@ -55,34 +51,31 @@ function arrivals(
   const at: number[] = [];
   const rank = (number: number): LogicalProcess => ({
     start: (context) => {
+      // What goes to host memory is noticed by its sender.
+      context.expect(0, all.filter(({ from, to = from }) => to === number).length, ARRIVED);
       for (const [body, { from, to, bytes, at: when = 0 }] of all.entries()) {
         if (from !== number) continue;
         const route = to === undefined ? hostRoute(run, from) : routeFrom(run, from)(to);
         const { process, entryPort, exitPort, latency } = route;
-        // What goes to host memory is noticed by its sender.
-        const parcel: Parcel = { target: to ?? from, entryPort, exitPort, bytes, body };
+        const parcel = { target: to ?? from, entryPort, exitPort, bytes, body };
         const sentAt = when as Instant;
-        const shipment: Shipment = {
-          exchange: 0,
-          source: from,
-          sentAt,
-          header: undefined,
-          parcels: [parcel],
-        };
+        const shipment = shipmentOf({ exchange: 0, source: from, sentAt, header: undefined }, [parcel]);
         const event = { kind: FABRIC_EVENTS.shipment, size: bytes, body: shipment };
         context.send({ target: process, sentAt, time: after(sentAt, latency), ...event });
       }
     },
-    handle: (event, context) => {
-      at[(event.body as Delivery).body as number] = context.now;
+    handle: (_, context) => {
+      for (const slot of slotsOf(context.gathered(0)))
+        at[parcels.bodyOf(slot) as number] = parcels.arrivedAt(slot);
     },
   });
   const processes = new Map<number, LogicalProcess>();
+  const parcels = new ParcelTable();
   for (let number = 0; number < numbers.rankCount; number++) processes.set(number, rank(number));
   let [nvlinkBytes, rdmaBytes] = [0, 0];
   const fabrics = Array.from({ length: numbers.domainCount + numbers.planeCount }, (_, index) => {
     const process = numbers.rankCount + index;
-    const fabric = createFabric(run, process, noRecorder);
+    const fabric = createFabric(run, process, { recorder: noRecorder, parcels });
     processes.set(process, fabric);
     return { fabric, isNvlink: classOf(numbers, process) === "nvlink" };
   });
@@ -93,7 +86,7 @@ function arrivals(
     classOf: (process) => CLASSES.indexOf(classOf(numbers, process)),
   });
   loop.start();
-  loop.advance(CLASSES.map(() => Number.POSITIVE_INFINITY));
+  loop.run();
   for (const { fabric, isNvlink } of fabrics) {
     if (isNvlink) nvlinkBytes += fabric.traffic.bytes;
     else rdmaBytes += fabric.traffic.bytes;
@@ -172,3 +165,7 @@ describe("with PCIe shown", () => {
     expect(late! - fast!).toBe(Math.ceil(1e6 * (1e12 / 5.5e9)) - Math.ceil(1e6 * (1e12 / NIC)));
   });
 });
+
+function slotsOf(parts: GatheredParts): number[] {
+  return Array.from({ length: parts.count }, (_, part) => parts.slotOf(part));
+}

@@ -11,6 +11,17 @@ export interface StepSummary {
   readonly layerUs: number;
 }
 
+/** Times in flight; means over ranks, in microseconds. */
+export interface CommunicationSummary {
+  readonly totalUs: number;
+  readonly hiddenUs: number;
+  readonly exposedUs: number;
+  readonly hiddenFraction: number | null;
+  /** Time between a rank's own send and its last arrival with none of its bytes in flight. */
+  readonly waitUs: number;
+  readonly exposedWaitUs: number;
+}
+
 /** A latency over requests, in microseconds. */
 export interface LatencySummary {
   readonly mean: number;
@@ -22,7 +33,11 @@ export interface LatencySummary {
 export interface Summary {
   readonly schema: "windtunnel/summary@1";
   readonly name: string;
-  readonly digests: { readonly events: string; readonly tokens: string; readonly trace: string };
+  readonly digests: {
+    readonly events: string;
+    readonly tokens: string;
+    readonly trace: string;
+  };
   readonly outputs: readonly { readonly request: number; readonly tokens: readonly number[] }[];
   readonly virtual: {
     readonly totalUs: number;
@@ -36,17 +51,9 @@ export interface Summary {
       readonly timePerOutputTokenUs: LatencySummary | null;
     };
   };
-  /** Means over ranks. `wait` is time between a rank's own send and its last arrival with none of its bytes in flight. */
-  readonly communication: {
-    readonly totalUs: number;
-    readonly hiddenUs: number;
-    readonly exposedUs: number;
-    readonly hiddenFraction: number | null;
-    readonly waitUs: number;
-    readonly exposedWaitUs: number;
-  };
+  readonly communication: CommunicationSummary;
   /** The same by kind of step. */
-  readonly communicationByStepKind: Partial<Record<"prefill" | "decode", Summary["communication"]>>;
+  readonly communicationByStepKind: Partial<Record<"prefill" | "decode", CommunicationSummary>>;
   readonly traffic: {
     readonly nvlinkBytes: number;
     readonly rdmaBytes: number;
@@ -68,6 +75,18 @@ export interface Summary {
   };
   /** What went wrong without touching the result, such as a trace receiver that did not answer. */
   readonly warnings: readonly string[];
+}
+
+/** Of a run that recorded nothing: what only a recording tells is null. */
+export interface UnrecordedSummary extends Omit<
+  Summary,
+  "digests" | "virtual" | "communication" | "communicationByStepKind"
+> {
+  readonly digests: Omit<Summary["digests"], "trace"> & { readonly trace: null };
+  readonly virtual: Omit<Summary["virtual"], "steps"> & {
+    readonly steps: readonly (Omit<StepSummary, "layerUs"> & { readonly layerUs: null })[];
+  };
+  readonly communication: null;
 }
 
 export interface HostSummary {

@@ -4,7 +4,7 @@
 
 import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { defined, inputError, toMicroseconds, WorldError } from "@windtunnel/base";
+import { inputError, toMicroseconds, WorldError } from "@windtunnel/base";
 import {
   checkSelectedRanks,
   chooseSelection,
@@ -26,9 +26,9 @@ import { launchThreads } from "./hosts/threads.ts";
 import { makeFolder } from "./make-folder.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
 import { recordingHeader } from "./recording-header.ts";
-import type { RunOptions, Summary } from "./result.ts";
+import type { RunOptions, Summary, UnrecordedSummary } from "./result.ts";
 import type { Scenario } from "./scenario/index.ts";
-import { summarize } from "./summarize.ts";
+import { summarize, summarizeUnrecorded } from "./summarize.ts";
 
 const LAUNCHES: Readonly<Record<Scenario["placement"]["kind"], Launch>> = {
   inline: launchInline,
@@ -39,8 +39,29 @@ const LAUNCHES: Readonly<Record<Scenario["placement"]["kind"], Launch>> = {
 /** Runs a scenario; rejects with a `WorldError` that says what is wrong, or with a bug. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<Summary> {
   const run = prepareRun(scenario);
-  const { outputFolder } = options;
   checkSelectedRanks(options.traces?.ranks ?? "all", run.numbers.rankCount, "--trace-ranks");
+  return await launched(run, { ...options, record: true }, (hosts) => writeRun(run, hosts, options));
+}
+
+/** The same without a recording: faster, and without what only a recording tells. */
+export async function runUnrecorded(
+  scenario: Scenario,
+  options: Omit<RunOptions, "exports" | "traces">,
+): Promise<UnrecordedSummary> {
+  const run = prepareRun(scenario);
+  return await launched(run, { ...options, record: false }, async (hosts) => {
+    const summary = summarizeUnrecorded({ run, hosts, exportSeconds: 0 });
+    writeSummary(options.outputFolder, summary);
+    return await Promise.resolve(summary);
+  });
+}
+
+async function launched<Result>(
+  run: PreparedRun,
+  options: RunOptions & { readonly record: boolean },
+  write: (hosts: readonly LaunchedHost[]) => Promise<Result>,
+): Promise<Result> {
+  const { outputFolder, record, eventLog = false } = options;
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const report = progressReporter(run, options);
@@ -49,17 +70,13 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   writeRunFile(outputFolder, "scenario.json", `${JSON.stringify(run.resolved, undefined, 2)}\n`);
   let keepParts = false;
   try {
-    const hosts = await LAUNCHES[scenario.placement.kind]({
-      run,
-      outputFolder,
-      eventLog: options.eventLog === true,
-      signal,
-      onProgress: report.progress,
-    });
+    const { progress: onProgress } = report;
+    const launch = LAUNCHES[run.scenario.placement.kind];
+    const hosts = await launch({ run, outputFolder, eventLog, record, signal, onProgress });
     const waiting = hosts.flatMap(({ result }) => result.waiting);
     if (waiting.length > 0) throw deadlockError(waiting);
     report.stage("exporting");
-    return await writeRun(run, hosts, options);
+    return await write(hosts);
   } catch (error) {
     keepParts = error instanceof WorldError && error.code === "disk";
     throw error;
@@ -97,19 +114,19 @@ async function writeRun(
     const overlap = overlapOfRun(recording);
     writeRunFile(folder, "overlap.json", `${JSON.stringify(overlap, undefined, 1)}\n`);
     const warnings = exports ? await exportTraces(recording, folder, traces) : [];
-    const served = defined(
-      hosts.find(({ result }) => result.served !== undefined)?.result.served,
-      "the scheduler's host",
-    );
-    const input = { run, hosts, served, overlap, traceDigest: merged.digest, exportSeconds: elapsed() };
-    const summary: Summary = { ...summarize(input), warnings };
-    const lines = summary.outputs.map((output) => `${JSON.stringify(output)}\n`);
-    writeRunFile(folder, "tokens.jsonl", lines.join(""));
-    writeRunFile(folder, "summary.json", `${JSON.stringify(summary, undefined, 2)}\n`);
+    const input = { run, hosts, exportSeconds: elapsed() };
+    const summary: Summary = { ...summarize(input, { overlap, traceDigest: merged.digest }), warnings };
+    writeSummary(folder, summary);
     return summary;
   } finally {
     recording.close();
   }
+}
+
+function writeSummary(folder: string, summary: Summary | UnrecordedSummary): void {
+  const lines = summary.outputs.map((output) => `${JSON.stringify(output)}\n`);
+  writeRunFile(folder, "tokens.jsonl", lines.join(""));
+  writeRunFile(folder, "summary.json", `${JSON.stringify(summary, undefined, 2)}\n`);
 }
 
 /** Returns what went wrong with it, and what was left out unasked. */

@@ -1,25 +1,76 @@
 // The summary of a run, from what its hosts found and what its recording tells. Pure.
 
 import { createHash } from "node:crypto";
-import { toMicroseconds } from "@windtunnel/base";
-import type { RequestOutcome, StepOutcome } from "@windtunnel/serving";
+import { defined, toMicroseconds } from "@windtunnel/base";
+import type { StepOutcome } from "@windtunnel/serving";
 import type { RunOverlap } from "@windtunnel/trace";
 import { carriedBy, type LaunchedHost } from "./hosts/launch.ts";
 import type { PreparedRun } from "./prepare-run.ts";
 import { classOf } from "./process-numbers.ts";
-import type { HostSummary, LatencySummary, StepSummary, Summary } from "./result.ts";
+import type { HostSummary, LatencySummary, StepSummary, Summary, UnrecordedSummary } from "./result.ts";
 
 export interface SummaryInput {
   readonly run: PreparedRun;
   readonly hosts: readonly LaunchedHost[];
-  readonly served: { readonly requests: readonly RequestOutcome[]; readonly steps: readonly StepOutcome[] };
-  readonly overlap: RunOverlap;
-  readonly traceDigest: string;
   readonly exportSeconds: number;
 }
 
-export function summarize(input: SummaryInput): Omit<Summary, "warnings"> {
-  const { run, hosts, served, overlap } = input;
+/** What the recording of a run tells. */
+export interface RecordedRun {
+  readonly overlap: RunOverlap;
+  readonly traceDigest: string;
+}
+
+export function summarize(
+  input: SummaryInput,
+  { overlap, traceDigest }: RecordedRun,
+): Omit<Summary, "warnings"> {
+  const { digests, virtual, ...common } = commonSummary(input);
+  return {
+    ...common,
+    digests: { ...digests, trace: traceDigest },
+    virtual: {
+      ...virtual,
+      steps: overlap.steps.map(({ kind, us, layerUs }): StepSummary => ({ kind, us, layerUs: layerUs ?? 0 })),
+    },
+    communication: overlap.communication,
+    communicationByStepKind: overlap.byStepKind,
+  };
+}
+
+/** A step's time is then the scheduler's: from its plans' departure to the last rank's report. */
+export function summarizeUnrecorded(input: SummaryInput): UnrecordedSummary {
+  const { digests, virtual, ...common } = commonSummary(input);
+  const steps = servedOf(input).steps.map(({ kind, start, end }) => ({
+    kind,
+    us: toMicroseconds(end - start),
+    layerUs: null,
+  }));
+  return {
+    ...common,
+    digests: { ...digests, trace: null },
+    virtual: { ...virtual, steps },
+    communication: null,
+    warnings: [],
+  };
+}
+
+type CommonSummary = Omit<
+  Summary,
+  "digests" | "virtual" | "communication" | "communicationByStepKind" | "warnings"
+> & {
+  readonly digests: Omit<Summary["digests"], "trace">;
+  readonly virtual: Omit<Summary["virtual"], "steps">;
+};
+
+function servedOf({ hosts }: SummaryInput): NonNullable<LaunchedHost["result"]["served"]> {
+  const served = hosts.map(({ result }) => result.served).find((each) => each !== undefined);
+  return defined(served, "the scheduler's host");
+}
+
+function commonSummary(input: SummaryInput): CommonSummary {
+  const { run, hosts } = input;
+  const served = servedOf(input);
   // Without math there are no tokens, only their number.
   const executed = run.executed === undefined ? [] : served.requests;
   const outputs = executed.map(({ request, tokens }) => ({ request, tokens }));
@@ -34,22 +85,15 @@ export function summarize(input: SummaryInput): Omit<Summary, "warnings"> {
   return {
     schema: "windtunnel/summary@1",
     name: run.scenario.name,
-    digests: {
-      events: eventDigest(hosts),
-      tokens: sha256(JSON.stringify(outputs)),
-      trace: input.traceDigest,
-    },
+    digests: { events: eventDigest(hosts), tokens: sha256(JSON.stringify(outputs)) },
     outputs,
     virtual: {
       totalUs: Math.max(...hosts.map(({ result }) => toMicroseconds(result.now))),
-      steps: stepSummaries(overlap),
       timeToFirstTokenUs: timeToFirstTokenUs?.mean ?? null,
       timePerOutputTokenUs: timePerOutputTokenUs?.mean ?? null,
       tokensPerSecondPerNode: tokensPerSecondPerNode(run, served.steps),
       latencies: { timeToFirstTokenUs, timePerOutputTokenUs },
     },
-    communication: overlap.communication,
-    communicationByStepKind: overlap.byStepKind,
     traffic: traffic(run, hosts),
     hosts: hosts.map((host): HostSummary => ({
       kind: host.kind,
@@ -68,10 +112,6 @@ function eventDigest(hosts: readonly LaunchedHost[]): string {
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-function stepSummaries(overlap: RunOverlap): StepSummary[] {
-  return overlap.steps.map(({ kind, us, layerUs }) => ({ kind, us, layerUs: layerUs ?? 0 }));
 }
 
 /** Tokens that a decode step gives a request, on average. */

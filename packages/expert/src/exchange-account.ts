@@ -5,7 +5,7 @@
 import { defined } from "@windtunnel/base";
 import type { DispatchLayout } from "@windtunnel/router";
 import type { ExchangeShape } from "./pattern.ts";
-import type { OutputBlock, RowBlock } from "./exchange-terms.ts";
+import { OutputBlock, RowBlock } from "./row-block.ts";
 import { choiceCount, type TokenSet, tokensOfLayout } from "./token-set.ts";
 import type { Unit } from "./unit.ts";
 
@@ -23,7 +23,9 @@ export class ExchangeAccount {
   readonly #layout: DispatchLayout;
   readonly #expertsPerRank: number;
   readonly #options: AccountOptions;
-  readonly #sentRowsTo = new Set<number>();
+  /** By target: whether rows for it were sent, or kept. */
+  readonly #hasRowsSent: Uint8Array;
+  #rowsSent = 0;
   readonly #keptRows: (RowBlock | undefined)[] = [];
   readonly #acceptedRows: (OutputBlock | undefined)[] = [];
   readonly #sentTokens: TokenSet[] = [];
@@ -38,6 +40,7 @@ export class ExchangeAccount {
     this.#rank = unit.rank;
     this.#layout = layout;
     this.#expertsPerRank = shape.expertsPerRank;
+    this.#hasRowsSent = new Uint8Array(unit.degree);
   }
 
   /** By source, and none afterwards: rows are not needed once the experts have them. None from patterns of token sets. */
@@ -58,28 +61,38 @@ export class ExchangeAccount {
     return this.#acceptedTokens;
   }
 
+  /** Rows for every other rank leave. */
+  sendAllRows(): void {
+    if (this.#rowsSent > 0) this.#fail("sent rows twice");
+    this.#hasRowsSent.fill(1);
+    this.#hasRowsSent[this.#rank] = 0;
+    this.#rowsSent = this.#unit.degree - 1;
+  }
+
   /** A message of a dispatch leaves. */
   sent(content: unknown): void {
-    for (const part of partsOf(content)) {
-      if (isTokenSet(part)) this.#sentTokens.push(part);
-      else if (isRowBlock(part) && part.source === this.#rank) {
-        if (this.#sentRowsTo.has(part.target)) this.#fail(`sent rows of ${this.#pair(part.target)} twice`);
-        this.#sentRowsTo.add(part.target);
-      }
-    }
+    if (content instanceof RowBlock) {
+      if (content.source !== this.#rank) return;
+      if (this.#hasRowsSent[content.target] === 1)
+        this.#fail(`sent rows of ${this.#pair(content.target)} twice`);
+      this.#sendRowsTo(content.target);
+    } else if (Array.isArray(content)) for (const part of content) this.sent(part);
+    else if (isTokenSet(content)) this.#sentTokens.push(content);
   }
 
   /** A message of a dispatch is there. */
   arrived(content: unknown): void {
-    for (const part of partsOf(content)) if (isTokenSet(part)) this.#arrivedTokens.push(part);
+    if (content instanceof RowBlock) return;
+    if (Array.isArray(content)) for (const part of content) this.arrived(part);
+    else if (isTokenSet(content)) this.#arrivedTokens.push(content);
   }
 
   keepRows(from: number, rows: RowBlock): void {
-    if (!isRowBlock(rows)) this.#fail("kept something that is no block of rows");
+    if (!(rows instanceof RowBlock)) this.#fail("kept something that is no block of rows");
     if (this.#keptRows[from] !== undefined) this.#fail(`kept the rows of rank ${this.#name(from)} twice`);
-    this.#checkBlock(rows, { source: from, target: this.#rank }, "kept rows");
+    this.#checkBlock(rows, from, this.#rank, "kept rows");
     this.#keptRows[from] = rows;
-    if (from === this.#rank) this.#sentRowsTo.add(from);
+    if (from === this.#rank) this.#sendRowsTo(from);
   }
 
   keepTokens(set: TokenSet): void {
@@ -90,11 +103,11 @@ export class ExchangeAccount {
   }
 
   acceptRows(from: number, outputs: OutputBlock): void {
-    if (!isOutputBlock(outputs)) this.#fail("accepted something that is no block of outputs");
+    if (!(outputs instanceof OutputBlock)) this.#fail("accepted something that is no block of outputs");
     if (this.#acceptedRows[from] !== undefined) {
       this.#fail(`accepted the outputs of rank ${this.#name(from)} twice`);
     }
-    this.#checkBlock(outputs, { source: this.#rank, target: from }, "accepted outputs");
+    this.#checkBlock(outputs, this.#rank, from, "accepted outputs");
     this.#acceptedRows[from] = outputs;
   }
 
@@ -113,7 +126,8 @@ export class ExchangeAccount {
       for (let from = 0; from < this.#unit.degree; from++) {
         const rows =
           this.#keptRows[from] ?? this.#fail(`lost the rows of rank ${this.#name(from)}: nobody kept them`);
-        for (const [expert, count] of rows.counts.entries()) rowsByExpert[expert]! += count;
+        for (let expert = 0; expert < rowsByExpert.length; expert++)
+          rowsByExpert[expert]! += rows.countOf(expert);
       }
       return rowsByExpert;
     }
@@ -137,9 +151,14 @@ export class ExchangeAccount {
     }
   }
 
+  #sendRowsTo(target: number): void {
+    this.#hasRowsSent[target] = 1;
+    this.#rowsSent++;
+  }
+
   /** All that this rank's tokens need has been sent or kept. */
   #checkSent(): void {
-    if (this.#sentRowsTo.size === 0) {
+    if (this.#rowsSent === 0) {
       this.#checkCoverage([...this.#sentTokens, ...this.#keptTokens], {
         lost: (token, expert) => `lost ${token}: for ${expert} it was sent to nobody`,
         repeated: (token, expert, often) => `sent ${token} to ${expert} ${often}`,
@@ -147,18 +166,14 @@ export class ExchangeAccount {
       return;
     }
     for (let rank = 0; rank < this.#unit.degree; rank++)
-      if (!this.#sentRowsTo.has(rank)) this.#loseRows(rank);
+      if (this.#hasRowsSent[rank] === 0) this.#loseRows(rank);
   }
 
-  #checkBlock(
-    block: Pick<RowBlock, "source" | "target">,
-    is: Pick<RowBlock, "source" | "target">,
-    what: string,
-  ): void {
-    if (block.source === is.source && block.target === is.target) return;
-    const pair = ({ source, target }: typeof is): string =>
-      `of rank ${this.#name(source)} for experts of rank ${this.#name(target)}`;
-    this.#fail(`${what} ${pair(block)} as those ${pair(is)}`);
+  #checkBlock(block: RowBlock | OutputBlock, source: number, target: number, what: string): void {
+    if (block.source === source && block.target === target) return;
+    const pair = (from: number, to: number): string =>
+      `of rank ${this.#name(from)} for experts of rank ${this.#name(to)}`;
+    this.#fail(`${what} ${pair(block.source, block.target)} as those ${pair(source, target)}`);
   }
 
   #checkOwners({ source, tokens, offsets, experts }: TokenSet): void {
@@ -269,24 +284,12 @@ interface CoverageWords {
   readonly repeated: (token: string, expert: string, often: string) => string;
 }
 
-function partsOf(content: unknown): readonly unknown[] {
-  return Array.isArray(content) ? content : [content];
-}
-
 function isObject(content: unknown): content is object {
   return typeof content === "object" && content !== null;
 }
 
 function isTokenSet(content: unknown): content is TokenSet {
   return isObject(content) && "tokens" in content && "offsets" in content;
-}
-
-function isRowBlock(content: unknown): content is RowBlock {
-  return isObject(content) && "counts" in content && "target" in content;
-}
-
-function isOutputBlock(content: unknown): content is OutputBlock {
-  return isObject(content) && "rows" in content && "target" in content;
 }
 
 function times(count: number): string {

@@ -8,25 +8,6 @@ import type { Program } from "@windtunnel/virtual-time";
 import type { ArrivedRows } from "./dispatch-rows.ts";
 import type { TokenPayload, TokenSet } from "./token-set.ts";
 
-/** Rows of one rank for the experts of another, by expert, then token: a copy of a token for each of its choices. */
-export interface RowBlock {
-  /** The rank of the unit whose tokens they are, and the one whose experts they are for. */
-  readonly source: number;
-  readonly target: number;
-  /** Rows for each expert of the target. */
-  readonly counts: Int32Array;
-  /** Absent where nothing is executed. */
-  readonly payload?: Payload;
-}
-
-/** Outputs for the rows of a block, in their order; source and target are the block's. */
-export interface OutputBlock {
-  readonly source: number;
-  readonly target: number;
-  readonly rows: number;
-  readonly payload?: Payload;
-}
-
 /** The arithmetic of an executed layer; absent where only time passes. */
 export interface ExchangeMath {
   /** Rows for each rank of the unit. */

@@ -1,16 +1,15 @@
 export { combine, EXPERT_PIECE_ROWS, runExperts } from "./combine-rows.ts";
 export { type ArrivedRows, packDispatch, type PayloadSpace } from "./dispatch-rows.ts";
+export { packContents, unpackContents } from "./content-codec.ts";
 export {
   type Arrived,
   type Beside,
   type ExchangeMath,
   type Kernel,
   type Message,
-  type OutputBlock,
   PARTS,
   type Receiving,
   type Relay,
-  type RowBlock,
   type Sending,
 } from "./exchange-terms.ts";
 export { expertsCost, gateCost, mlpCost, permutationCost } from "./expert-cost.ts";
@@ -28,6 +27,7 @@ export { LOW_LATENCY_TOKEN_LIMIT, lowLatency } from "./patterns/low-latency.ts";
 export { createNormal } from "./patterns/normal.ts";
 export { normalCombineBytes, normalDispatchBytes } from "./patterns/normal-slices.ts";
 export { RankExchange, type RankExchangeOptions } from "./rank-exchange.ts";
+export { OutputBlock, RowBlock } from "./row-block.ts";
 export { ROW_HEADER_BYTES, rowMessageBytes, rowReturnBytes } from "./row-message.ts";
 export { combineTokens, packTokens, runExpertsOnTokens, sumTokens } from "./token-rows.ts";
 export {

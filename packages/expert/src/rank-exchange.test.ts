@@ -157,8 +157,7 @@ describe("a pattern of rows", () => {
     [
       "that accepts rows in place of outputs",
       {
-        accept: (exchange, from) =>
-          exchange.acceptRows(from, exchange.rowsFor(from) as unknown as OutputBlock),
+        accept: (exchange, from) => exchange.acceptRows(from, exchange.rowsFor(from)),
       },
       /accepted something that is no block of outputs/,
     ],

@@ -21,9 +21,10 @@ import {
   exchangeKernel,
   type Gpu,
   type Operation,
+  type Received,
 } from "@windtunnel/gpu";
 import { wireRowBytes } from "@windtunnel/model";
-import { type DispatchLayout, type ExpertPlacement, countsForRank } from "@windtunnel/router";
+import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
 import type { Phase, Place, StreamName } from "@windtunnel/trace";
 import { Condition, type Program, until } from "@windtunnel/virtual-time";
 import { ExchangeAccount } from "./exchange-account.ts";
@@ -32,14 +33,13 @@ import {
   type Beside,
   type ExchangeMath,
   type Kernel,
-  type OutputBlock,
   PARTS,
   type Receiving,
   type Relay,
-  type RowBlock,
   type Sending,
 } from "./exchange-terms.ts";
 import type { ExchangeShape } from "./pattern.ts";
+import { OutputBlock, type RowBlock, rowBlocks } from "./row-block.ts";
 import { PatternFaults } from "./pattern-faults.ts";
 import {
   mistakeInBytes,
@@ -100,7 +100,7 @@ export class RankExchange {
   #promisedUntil: Instant = RUN_START;
   readonly #streams: StreamShares;
   readonly #faults: PatternFaults;
-  #packed: readonly Payload[] | undefined;
+  #blocks: readonly RowBlock[] | undefined;
   #own: TokenSet | undefined;
   readonly #account: ExchangeAccount;
   #outputs: readonly (OutputBlock | undefined)[] = [];
@@ -130,11 +130,13 @@ export class RankExchange {
 
   /** Rows of this rank's tokens for a rank's experts: one for each choice. */
   rowsFor(rank: number): RowBlock {
+    return this.#allBlocks[rank]!;
+  }
+
+  get #allBlocks(): readonly RowBlock[] {
     const { layout, placement, math } = this.#options;
-    const block = { source: this.rank, target: rank, counts: countsForRank(layout, placement, rank) };
-    if (math === undefined) return block;
-    this.#packed ??= math.packRows();
-    return { ...block, payload: this.#packed[rank]! };
+    this.#blocks ??= rowBlocks(layout, this.rank, placement, math?.packRows());
+    return this.#blocks;
   }
 
   /** This rank's tokens, each once, with all its choices. */
@@ -210,11 +212,19 @@ export class RankExchange {
   send<Content>(sending: Sending<Content>): void {
     this.#faults.refuse(mistakeInSending(sending));
     const { after, at, part = 0, messages } = sending;
-    for (const { to, bytes, content } of messages) {
+    const targets = new Int32Array(messages.length);
+    const bytesOf = new Float64Array(messages.length);
+    const bodies: unknown[] = [];
+    const isDispatch = this.#phase === "dispatch";
+    for (let index = 0; index < messages.length; index++) {
+      const { to, bytes, content } = messages[index]!;
       if (!(Number.isSafeInteger(bytes) && bytes >= 0))
         this.#faults.fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
       this.#faults.refuse(mistakeInTarget(this.unit, to));
-      if (this.#phase === "dispatch") this.#account.sent(content);
+      if (isDispatch) this.#account.sent(content);
+      targets[index] = this.unit.ranks[to]!;
+      bytesOf[index] = bytes;
+      bodies.push(content);
     }
     this.#options.gpu.send({
       exchange: this.#number(part),
@@ -222,12 +232,89 @@ export class RankExchange {
       place: this.#options.place,
       after,
       ...(at === undefined ? {} : { at }),
-      parcels: messages.map(({ to, bytes, content }) => ({
-        target: this.unit.ranks[to]!,
-        bytes,
-        body: content,
-      })),
+      targets,
+      bytes: bytesOf,
+      bodies,
     });
+  }
+
+  /** What `send` does with every other rank's `rowsFor`, and `keepRows` with this rank's own. */
+  sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
+    const blocks = this.#allBlocks;
+    const { others } = this.unit;
+    const bytes = new Float64Array(others.length);
+    const bodies: RowBlock[] = [];
+    for (let index = 0; index < others.length; index++) {
+      const block = blocks[others[index]!]!;
+      bytes[index] = bytesOf(block.rows);
+      bodies.push(block);
+    }
+    this.#account.sendAllRows();
+    this.#sendAll(after, bytes, bodies);
+    this.#account.keepRows(this.rank, blocks[this.rank]!);
+  }
+
+  /** What `receive` does for every other rank, and `keepRows` with what came; gives the rows of all. */
+  *receiveAllRows(least: CostSequence): Program<Dependency & { readonly rows: number }> {
+    const { at, cause, bodies } = yield* this.#receiveAll(least);
+    const { ascending } = this.unit;
+    let { rows } = this.#allBlocks[this.rank]!;
+    for (let index = 0; index < ascending.length; index++) {
+      const block = bodies[index] as RowBlock;
+      this.#account.keepRows(ascending[index]!, block);
+      rows += block.rows;
+    }
+    return { at, cause, rows };
+  }
+
+  /** What `send` does with every other rank's `outputsFor`, and `acceptRows` with this rank's own. */
+  sendAllOutputs(after: Completion, bytesOf: (rows: number) => number): void {
+    const { others } = this.unit;
+    const bytes = new Float64Array(others.length);
+    const bodies: OutputBlock[] = [];
+    for (let index = 0; index < others.length; index++) {
+      const outputs = this.outputsFor(others[index]!);
+      bytes[index] = bytesOf(outputs.rows);
+      bodies.push(outputs);
+    }
+    this.#sendAll(after, bytes, bodies);
+    this.#account.acceptRows(this.rank, this.outputsFor(this.rank));
+  }
+
+  /** What `receive` does for every other rank, and `acceptRows` with what came. */
+  *receiveAllOutputs(least: CostSequence): Program<Dependency> {
+    const { at, cause, bodies } = yield* this.#receiveAll(least);
+    const { ascending } = this.unit;
+    for (let index = 0; index < ascending.length; index++) {
+      this.#account.acceptRows(ascending[index]!, bodies[index] as OutputBlock);
+    }
+    return { at, cause };
+  }
+
+  #sendAll(after: Completion, bytes: Float64Array, bodies: readonly unknown[]): void {
+    const { gpu, place } = this.#options;
+    const targets = this.unit.otherRanks;
+    gpu.send({ exchange: this.#number(0), phase: this.#phase, place, after, targets, bytes, bodies });
+  }
+
+  *#receiveAll(least: CostSequence): Program<Received> {
+    const { gpu, stream } = this.#options;
+    const received = yield* gpu.receive({
+      exchange: this.#number(0),
+      sources: this.unit.ascendingRanks,
+      what: this.#waitsFor(0),
+      stream,
+      quiet: this.#leastTime([...least, ...this.#followedBy]),
+    });
+    invariant(received.sources === this.unit.ascendingRanks, "every other rank sends one message");
+    this.#promisedUntil = after(gpu.now, this.#leastTime(least));
+    return received;
+  }
+
+  #waitsFor(part: number): string {
+    const { step, layer, microBatch } = this.#options.place;
+    const ofPart = part === 0 ? "" : ` (part ${part} of ${this.#options.pattern})`;
+    return `${this.#phase} of layer ${layer}, micro-batch ${microBatch}, step ${step}${ofPart}`;
   }
 
   /** Waits for one message of a part from each of these ranks. */
@@ -242,28 +329,27 @@ export class RankExchange {
     stream: StreamName,
     followedBy: CostSequence,
   ): Program<Arrived<Content>> {
-    const { gpu, place } = this.#options;
-    const { step, layer, microBatch } = place;
+    const { gpu } = this.#options;
     this.#faults.refuse(mistakeInSources(this.unit, from));
     const ranks = from.toSorted((a, b) => a - b);
     const received = yield* gpu.receive({
       exchange: this.#number(part),
       sources: ranks.map((rank) => this.unit.ranks[rank]!),
-      what:
-        `${this.#phase} of layer ${layer}, micro-batch ${microBatch}, step ${step}` +
-        (part === 0 ? "" : ` (part ${part} of ${this.#options.pattern})`),
+      what: this.#waitsFor(part),
       stream,
       quiet: this.#leastTime([...least, ...followedBy]),
     });
-    const messages = received.deliveries.map(({ source, body }, index) => {
+    const isDispatch = this.#phase === "dispatch";
+    const messages = received.sources.map((source, index) => {
       if (source !== this.unit.ranks[ranks[index]!]) {
         this.#faults.fail(
           `waits for messages of ranks ${this.#names(ranks)} and got one of rank ${source}${partName(part)}`,
         );
       }
-      return { from: ranks[index]!, content: body as Content };
+      const content = received.bodies[index] as Content;
+      if (isDispatch) this.#account.arrived(content);
+      return { from: ranks[index]!, content };
     });
-    if (this.#phase === "dispatch") for (const { content } of messages) this.#account.arrived(content);
     return { at: received.at, cause: received.cause, messages };
   }
 
@@ -398,10 +484,7 @@ export class RankExchange {
       const payloads = math?.runRows(
         rows.map(({ counts, payload }) => ({ counts, payload: needed(payload) })),
       );
-      this.#outputs = rows.map(({ source, target, counts }, from): OutputBlock => {
-        const block = { source, target, rows: counts.reduce((sum, count) => sum + count, 0) };
-        return payloads === undefined ? block : { ...block, payload: payloads[from]! };
-      });
+      this.#outputs = rows.map((block, from) => new OutputBlock(block, payloads?.[from]));
       return;
     }
     const { keptTokens } = this.#account;

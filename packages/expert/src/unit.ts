@@ -16,6 +16,11 @@ export class Unit {
    * on. So no two ranks of a node aim at one target at once, and no two nodes at one NIC.
    */
   readonly others: readonly number[];
+  /** The same as ranks of the run. */
+  readonly otherRanks: Int32Array;
+  /** The others in ascending order, and as ranks of the run. */
+  readonly ascending: readonly number[];
+  readonly ascendingRanks: readonly number[];
   readonly #nodeOf: Int32Array;
   readonly #groups = new Map<string, RankGroups>();
 
@@ -35,6 +40,9 @@ export class Unit {
       [...this.#nodeOf.keys()].filter((each) => this.#nodeOf[each] === node),
     );
     this.others = this.#inTurn();
+    this.otherRanks = Int32Array.from(this.others, (each) => ranks[each]!);
+    this.ascending = this.others.toSorted((a, b) => a - b);
+    this.ascendingRanks = this.ascending.map((each) => ranks[each]!);
   }
 
   #inTurn(): number[] {

@@ -9,7 +9,8 @@ import {
   FabricProcess,
   NETWORK_PROFILES,
   type NetworkProfile,
-  type Shipment,
+  ParcelTable,
+  shipmentOf,
   type Topology,
 } from "@windtunnel/network-plane";
 import { noRecorder } from "@windtunnel/trace";
@@ -19,16 +20,15 @@ import { comparedRow, type FidelityRow } from "./row.ts";
 
 const BYTES = 64;
 const [SENDER, RECEIVER, FABRIC] = [0, 1, 2];
+const EXCHANGE = 0;
+/** The kind of the event that the receiver asks for. */
+const ARRIVED = 1;
 
 /** Microseconds from handing over to notice, between ports 0 and 1. */
 function latencyUs(topology: Topology, endLatency: Duration): number {
-  const shipment: Shipment = {
-    exchange: 0,
-    source: SENDER,
-    sentAt: RUN_START,
-    header: undefined,
-    parcels: [{ target: RECEIVER, entryPort: 0, exitPort: 1, bytes: BYTES, body: undefined }],
-  };
+  const shipment = shipmentOf({ exchange: EXCHANGE, source: SENDER, sentAt: RUN_START, header: undefined }, [
+    { target: RECEIVER, entryPort: 0, exitPort: 1, bytes: BYTES, body: undefined },
+  ]);
   const sender: LogicalProcess = {
     start: (context) => {
       const time = after(RUN_START, endLatency);
@@ -38,9 +38,13 @@ function latencyUs(topology: Topology, endLatency: Duration): number {
     handle: () => undefined,
   };
   let arrivedAt = NEVER;
-  const receiver: LogicalProcess = { handle: (_, { now }) => void (arrivedAt = now) };
+  const receiver: LogicalProcess = {
+    start: (context) => void context.expect(EXCHANGE, 1, ARRIVED),
+    handle: (_, { now }) => void (arrivedAt = now),
+  };
   const exitOf = (process: number): { process: number } => ({ process });
-  const fabric = new FabricProcess({ process: FABRIC, topology, endLatency, exitOf, recorder: noRecorder });
+  const services = { recorder: noRecorder, parcels: new ParcelTable() };
+  const fabric = new FabricProcess({ process: FABRIC, topology, endLatency, exitOf, ...services });
   const loop = new EventLoop({
     processes: new Map([sender, receiver, fabric].entries()),
     classes: {
@@ -53,7 +57,7 @@ function latencyUs(topology: Topology, endLatency: Duration): number {
     classOf: (process) => (process === FABRIC ? 1 : 0),
   });
   loop.start();
-  loop.advance([NEVER, NEVER]);
+  loop.run();
   return toMicroseconds(arrivedAt);
 }
 

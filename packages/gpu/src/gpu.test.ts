@@ -1,7 +1,7 @@
-import { microseconds, NEVER, type Instant } from "@windtunnel/base";
-import { type Delivery, FABRIC_EVENTS, type Shipment } from "@windtunnel/network-plane";
+import { microseconds, type Instant } from "@windtunnel/base";
+import { FABRIC_EVENTS, ParcelTable, type Shipment, shipmentOf } from "@windtunnel/network-plane";
 import { noRecorder, type Recorder, type SpanRecord } from "@windtunnel/trace";
-import { type ClassGraph, EventLoop, type LogicalProcess } from "@windtunnel/virtual-time";
+import { type ClassGraph, EventLoop, type LogicalProcess, NO_LANE } from "@windtunnel/virtual-time";
 import { describe, expect, test } from "vitest";
 import {
   type CostSequence,
@@ -80,12 +80,14 @@ describe("a GPU", () => {
   test("runs ahead of virtual time, sends when its operation is complete, and waits only for data", () => {
     const spans: SpanRecord[] = [];
     const recorder: Recorder = { ...noRecorder, span: (span) => spans.push(span) - 1 };
+    const parcels = new ParcelTable();
     const route = { process: 1, entryPort: 0, exitPort: 0, latency: microseconds(1) };
     const gpu = new Gpu({
       rank: 0,
       name: "rank 0",
       costModel: new CostModel(profile),
       recorder,
+      parcels,
       routeTo: () => route,
       scheduler: { process: 1, latency: microseconds(1) },
     });
@@ -97,7 +99,9 @@ describe("a GPU", () => {
         phase: "dispatch",
         place,
         after: first,
-        parcels: [{ target: 5, bytes: 10, body: "x" }],
+        targets: [5],
+        bytes: [10],
+        bodies: ["x"],
       });
       gpu.compute({ name: "mlp.shared", place, cost: megabyte }); // launched at 4, complete at 6
       const received = yield* gpu.receive({
@@ -116,32 +120,13 @@ describe("a GPU", () => {
         shipments.push({ at: context.now, shipment });
         expect(gpu.outlook).toEqual({ notBefore: 6e6, quiet: 2e6 });
         const { header, sentAt } = shipment;
-        const delivery: Delivery = {
-          exchange: 3,
-          source: 5,
-          target: 0,
-          sentAt,
-          header,
-          bytes: 10,
-          body: "y",
-          queued: 0,
-          transfer: 1,
-          portQueued: 0,
-          slowestProcess: 0,
-          slowestLink: 0,
-          limitingProcess: 1,
-          limitingLink: 0,
-          limitingQueue: 0,
-        };
+        const common = { exchange: 3, source: 5, sentAt, header };
+        const answer = { target: 0, entryPort: 0, exitPort: 0, bytes: 10, body: "y" };
+        const slot = parcels.put(shipmentOf(common, [answer]), 0, context.now);
         const time = (context.now + 9e6) as Instant;
-        context.send({
-          target: 0,
-          kind: FABRIC_EVENTS.delivery,
-          sentAt: context.now,
-          time,
-          size: 10,
-          body: delivery,
-        });
+        parcels.arrive(slot, time);
+        const handed = { target: 0, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size: 10, slot };
+        context.handPart({ ...handed, lane: NO_LANE }, 3, 5);
       },
     };
     const latency = microseconds(1);
@@ -158,11 +143,11 @@ describe("a GPU", () => {
     ]);
     const loop = new EventLoop({ processes, classes, classOf: (number) => number });
     loop.start();
-    loop.advance([NEVER, NEVER]);
+    loop.run();
     expect(shipments.map(({ at }) => at)).toEqual([5e6]);
-    expect(shipments[0]!.shipment.parcels).toEqual([
-      { target: 5, entryPort: 0, exitPort: 0, bytes: 10, body: "x" },
-    ]);
+    const { targets, bytes, bodies } = shipments[0]!.shipment;
+    expect([[...targets], [...bytes], bodies]).toEqual([[5], [10], ["x"]]);
+    expect(parcels.count).toBe(0);
     expect(receivedAt).toBe(14e6);
     expect(spans.map(({ start, end }) => [start, end])).toEqual([
       [2e6, 4e6],

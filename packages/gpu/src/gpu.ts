@@ -4,6 +4,7 @@
 
 import {
   after,
+  defined,
   type Duration,
   type Instant,
   invariant,
@@ -13,8 +14,15 @@ import {
   RUN_START,
   toMicroseconds,
 } from "@windtunnel/base";
-import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "@windtunnel/network-plane";
-import type { Cause, Phase, Place, Recorder, SpanName, StreamName } from "@windtunnel/trace";
+import { FABRIC_EVENTS, type ParcelTable } from "@windtunnel/network-plane";
+import {
+  type Cause,
+  type Phase,
+  type Place,
+  type Recorder,
+  type SpanName,
+  type StreamName,
+} from "@windtunnel/trace";
 import {
   Condition,
   type LogicalProcess,
@@ -27,10 +35,14 @@ import {
   type WaitReport,
 } from "@windtunnel/virtual-time";
 import { type CostModel, type CostSequence } from "./cost-model.ts";
+import { type ExchangeHeader, Mailbox } from "./mailbox.ts";
+import { Shipper } from "./shipper.ts";
 import { type Dependency, Streams } from "./streams.ts";
 
 /** Event kinds between scheduler and GPUs; part of the event order. */
 export const CONTROL_EVENTS = { plan: 20, report: 21 } as const;
+/** All messages of an exchange that a GPU waits for are there; part of the event order. */
+const GATHERED = 14;
 
 /** Where a parcel for a rank goes first: a fabric process, its ports, and the least time to reach it. */
 export interface Route {
@@ -46,6 +58,8 @@ export interface GpuOptions {
   readonly costModel: CostModel;
   readonly recorder: Recorder;
   readonly routeTo: (rank: number) => Route;
+  /** The host's. */
+  readonly parcels: ParcelTable;
   /** The process that sends plans and takes reports, and the time that either takes. */
   readonly scheduler: { readonly process: number; readonly latency: Duration };
 }
@@ -88,7 +102,10 @@ export interface Sending {
   readonly after: Completion;
   /** When the data is handed over, where that is not the operation's end: a kernel may send while it runs. */
   readonly at?: Instant;
-  readonly parcels: readonly { readonly target: number; readonly bytes: number; readonly body: unknown }[];
+  /** One entry for each message: the rank that it is for, its timed bytes, and what it carries. */
+  readonly targets: Int32Array | readonly number[];
+  readonly bytes: ArrayLike<number>;
+  readonly bodies: readonly unknown[];
 }
 
 export interface Receiving {
@@ -104,21 +121,9 @@ export interface Receiving {
 }
 
 export interface Received extends Dependency {
-  /** One from each source, by rank. */
-  readonly deliveries: readonly Delivery[];
-}
-
-interface ExchangeHeader extends Place {
-  readonly phase: Phase;
-  readonly sendSpan: number;
-  readonly sendStart: Instant;
-}
-
-/** What has arrived of an exchange, in the order of arrival. */
-interface Inbox {
-  readonly deliveries: { readonly source: number; readonly at: Instant; readonly delivery: Delivery }[];
-  expected: number;
-  readonly condition: Condition;
+  /** Ranks that sent, ascending, and what each of them sent. */
+  readonly sources: readonly number[];
+  readonly bodies: readonly unknown[];
 }
 
 export class Gpu implements LogicalProcess {
@@ -128,7 +133,10 @@ export class Gpu implements LogicalProcess {
   readonly #options: GpuOptions;
   readonly #streams: Streams;
   readonly #programs: ProgramSet;
-  readonly #inboxes = new Map<number, Inbox>();
+  readonly #mailbox: Mailbox;
+  readonly #shipper: Shipper;
+  /** Exchanges whose messages are waited for. */
+  readonly #awaited = new Map<number, Condition>();
   readonly #plans: { body: unknown; at: Instant }[] = [];
   #planCondition = new Condition();
   #program: (() => Program) | undefined;
@@ -144,6 +152,8 @@ export class Gpu implements LogicalProcess {
     this.#options = options;
     this.#streams = new Streams(options.costModel.profile.sms);
     this.#programs = new ProgramSet(options.name);
+    this.#mailbox = new Mailbox(options.rank, options.parcels, options.recorder);
+    this.#shipper = new Shipper(options.rank, options.routeTo);
   }
 
   /** Gives the GPU its program; it starts with the run. */
@@ -159,8 +169,10 @@ export class Gpu implements LogicalProcess {
   handle(event: ProcessEvent, context: ProcessContext): void {
     this.#context = context;
     this.#programs.advanceTo(context.now);
-    if (event.kind === FABRIC_EVENTS.delivery) {
-      this.#takeDelivery(event.body as Delivery, context.now);
+    if (event.kind === GATHERED) {
+      const condition = defined(this.#awaited.get(event.argument), "an exchange that is waited for");
+      this.#awaited.delete(event.argument);
+      condition.fulfil(context.now);
     } else {
       invariant(event.kind === CONTROL_EVENTS.plan, `a GPU does not know event kind ${event.kind}`);
       this.#plans.push({ body: event.body, at: context.now });
@@ -251,22 +263,12 @@ export class Gpu implements LogicalProcess {
       sendSpan: made.span,
       sendStart: made.start,
     };
-    const parcelsByRoute = new Map<number, { route: Route; parcels: Parcel[]; bytes: number }>();
-    for (const { target, bytes, body } of sending.parcels) {
-      const route = this.#options.routeTo(target);
-      let group = parcelsByRoute.get(route.process);
-      if (group === undefined) parcelsByRoute.set(route.process, (group = { route, parcels: [], bytes: 0 }));
-      group.parcels.push({ target, entryPort: route.entryPort, exitPort: route.exitPort, bytes, body });
-      group.bytes += bytes;
-    }
-    for (const { route, parcels, bytes } of parcelsByRoute.values()) {
-      const shipment: Shipment = { exchange, source: this.rank, sentAt, header, parcels };
-      const time = after(sentAt, route.latency);
+    for (const { shipment, route, bytes } of this.#shipper.group({ exchange, sentAt, header }, sending)) {
       context.send({
         target: route.process,
         kind: FABRIC_EVENTS.shipment,
         sentAt,
-        time,
+        time: after(sentAt, route.latency),
         size: bytes,
         body: shipment,
       });
@@ -276,28 +278,21 @@ export class Gpu implements LogicalProcess {
   /** Waits until every source's parcel of an exchange is there. */
   *receive(receiving: Receiving): Program<Received> {
     const { exchange, sources, what, stream = "compute", quiet } = receiving;
-    const inbox = this.#inboxOf(exchange);
-    inbox.expected = sources.length;
-    if (inbox.deliveries.length >= inbox.expected && inbox.condition.fulfilledAt === undefined) {
-      inbox.condition.fulfil(this.#context?.now ?? RUN_START);
+    const context = this.#context;
+    invariant(context !== undefined, "a GPU receives only while one of its events is handled");
+    if (!context.expect(exchange, sources.length, GATHERED)) {
+      const condition = new Condition();
+      this.#awaited.set(exchange, condition);
+      const missing = (): string[] => {
+        const here = this.#mailbox.sourcesOf(context.gathered(exchange));
+        return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
+      };
+      const notBefore = this.#streams.freeAt(stream);
+      yield* until({ condition, what, missing, notBefore, quiet });
     }
-    const notBefore = this.#streams.freeAt(stream);
-    const missing = (): string[] => {
-      const here = new Set(inbox.deliveries.map(({ source }) => source));
-      return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
-    };
-    yield* until({ condition: inbox.condition, what, missing, notBefore, quiet });
-    this.#inboxes.delete(exchange);
-    const deliveries = inbox.deliveries
-      .map(({ delivery }) => delivery)
-      .toSorted((a, b) => a.source - b.source);
-    const last = inbox.deliveries.at(-1);
-    const at = last?.at ?? RUN_START;
-    return {
-      at,
-      deliveries,
-      cause: last === undefined ? { kind: "stream" } : { kind: "message", rank: last.source },
-    };
+    const received = this.#mailbox.open(exchange, sources, context.gathered(exchange));
+    context.forget(exchange);
+    return received;
   }
 
   /** Runs another program of this GPU beside the one that calls. */
@@ -358,41 +353,5 @@ export class Gpu implements LogicalProcess {
       `rank ${this.rank} sends ${what} at ${toMicroseconds(sentAt)} µs and promised nothing before ` +
         `${toMicroseconds(promised)} µs: what its last wait promised to run at least (\`least\`) is too much`,
     );
-  }
-
-  #inboxOf(exchange: number): Inbox {
-    let inbox = this.#inboxes.get(exchange);
-    if (inbox === undefined) {
-      inbox = { deliveries: [], expected: Number.POSITIVE_INFINITY, condition: new Condition() };
-      this.#inboxes.set(exchange, inbox);
-    }
-    return inbox;
-  }
-
-  #takeDelivery(delivery: Delivery, now: Instant): void {
-    const { source, sentAt, bytes, queued, portQueued, transfer, relayedAt } = delivery;
-    const { slowestProcess, slowestLink, limitingProcess, limitingLink } = delivery;
-    this.recorder.message({
-      ...(delivery.header as ExchangeHeader),
-      source,
-      sentAt,
-      arrivedAt: now,
-      bytes,
-      queued,
-      portQueued,
-      relayed: relayedAt === undefined ? 0 : now - relayedAt,
-      transfer,
-      slowestProcess,
-      slowestLink,
-      limitingProcess,
-      limitingLink,
-    });
-    const inbox = this.#inboxOf(delivery.exchange);
-    invariant(
-      inbox.deliveries.every((other) => other.source !== source),
-      `rank ${this.rank} got two parcels of exchange ${delivery.exchange} from rank ${source}`,
-    );
-    inbox.deliveries.push({ source, at: now, delivery });
-    if (inbox.deliveries.length === inbox.expected) inbox.condition.fulfil(now);
   }
 }

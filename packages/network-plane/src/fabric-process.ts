@@ -1,11 +1,41 @@
 // A set of ports and links as a logical process: a network plane, or the NVLink domain of a node.
 // It expands shipments, moves each parcel from link to link, and delivers it. It carries the payload and never reads it.
 
-import { after, type Duration, type Instant, invariant, mix32 } from "@windtunnel/base";
-import type { Recorder } from "@windtunnel/trace";
-import type { LogicalProcess, ProcessContext, ProcessEvent } from "@windtunnel/virtual-time";
+import { checkedInstant, type Duration, type Instant, invariant, mix32, NEVER } from "@windtunnel/base";
+import { noRecorder, type Recorder } from "@windtunnel/trace";
+import {
+  EventDigest,
+  type HandedSlot,
+  type LogicalProcess,
+  type OwnEvents,
+  type ProcessContext,
+  type ProcessEvent,
+  rankOfKey,
+} from "@windtunnel/virtual-time";
+import { HopQueue } from "./hop-queue.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
-import { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "./parcels.ts";
+import {
+  BYTES,
+  EXCHANGE,
+  EXIT_PORT,
+  HEAD_AT,
+  LIMITING,
+  LIMITING_QUEUE,
+  linkKey,
+  NEXT_LINK,
+  type ParcelTable,
+  PORT_QUEUED,
+  QUEUED,
+  RELAYED_AT,
+  SLOWEST,
+  SOURCE,
+  STRIDE,
+  TAIL_AT,
+  TARGET,
+  TRANSFER,
+} from "./parcel-table.ts";
+import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
+import { END_OF_PATH, Paths } from "./paths.ts";
 import type { Topology } from "./topology.ts";
 
 /** Where a parcel goes from this fabric: to its rank, or into another fabric at a port. */
@@ -28,225 +58,215 @@ export interface FabricProcessOptions {
   readonly overrides?: LinkOverrides;
   /** From the last link's end to the target's notice. */
   readonly endLatency: Duration;
+  /** Asked once for each target and port. */
   readonly exitOf: (target: number, exitPort: number) => Exit;
   readonly recorder: Recorder;
+  /** The host's. */
+  readonly parcels: ParcelTable;
 }
 
-/** A parcel handed over by another fabric. */
-export interface Handover {
-  readonly delivery: Delivery;
-  readonly entryPort: number;
-  readonly exitPort: number;
-  /** When its tail is there, if that is later than the handover. */
-  readonly tailAt?: Instant;
-}
-
-interface Moving {
-  readonly parcel: Pick<Parcel, "target" | "exitPort" | "bytes" | "body">;
-  readonly shipment: Pick<Shipment, "exchange" | "source" | "sentAt" | "header">;
-}
+/** A port and a target as one number. */
+const TARGET_LIMIT = 2 ** 16;
+/** Lanes of handovers: what comes over a link of another fabric comes in order. */
+const HANDOVER_LANES = 64;
 
 export class FabricProcess implements LogicalProcess {
   readonly links: LinkTable;
   readonly #options: FabricProcessOptions;
-  /** Parcels on their way, by slot; numbers in packed arrays, so that a hop makes no object. */
-  readonly #moving: (Moving | undefined)[] = [];
-  readonly #free: number[] = [];
-  #path: (readonly number[])[] = [];
-  #hop = new Uint8Array(64);
-  #tailAt = new Float64Array(64);
-  #queued = new Float64Array(64);
-  #portQueued = new Float64Array(64);
-  #transfer = new Float64Array(64);
-  #slowestProcess = new Int32Array(64);
-  #slowestLink = new Int32Array(64);
-  #limitingQueue = new Float64Array(64);
-  #limitingProcess = new Int32Array(64);
-  #limitingLink = new Int32Array(64);
-  /** When a parcel's tail was at its first relay; -1: it has met none. */
-  #relayedAt = new Float64Array(64);
+  readonly #parcels: ParcelTable;
+  readonly #paths: Paths;
+  /** Undefined where nothing is recorded. */
+  readonly #recorder: Recorder | undefined;
+  readonly #exits = new Map<number, Exit>();
+  /** What is handed over next; one object for all. */
+  readonly #handed: { -readonly [Key in keyof HandedSlot]: HandedSlot[Key] };
+  readonly #hops: HopQueue;
+  readonly #digest = new EventDigest();
+  readonly own: OwnEvents;
+  #now = 0;
+  #hopCount = 0;
   #bytes = 0;
-  #messageCount = 0;
+  #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
     this.#options = options;
+    this.#parcels = options.parcels;
+    this.#recorder = options.recorder === noRecorder ? undefined : options.recorder;
+    this.#paths = new Paths(options.topology);
     this.links = new LinkTable(options.topology.links, options.overrides);
+    this.#hops = new HopQueue(options.topology.links.length, options.parcels);
+    this.own = this.#ownEvents();
+    const at = 0 as Instant;
+    this.#handed = { target: 0, kind: 0, sentAt: at, time: at, size: 0, slot: 0, lane: 0 };
   }
 
   /** Bytes that entered this fabric, and parcels that their senders handed to it: a handover is no message of its own. */
   get traffic(): { bytes: number; messages: number } {
-    return { bytes: this.#bytes, messages: this.#messageCount };
+    return { bytes: this.#bytes, messages: this.#parcelCount };
   }
 
-  handle(event: ProcessEvent, context: ProcessContext): void {
-    switch (event.kind) {
-      case FABRIC_EVENTS.shipment:
-        this.#takeShipment(event.body as Shipment, context);
-        break;
-      case FABRIC_EVENTS.handover:
-        this.#takeHandover(event.body as Handover, context);
-        break;
-      case FABRIC_EVENTS.hop:
-        this.#enterLink(event.argument, context);
-        break;
-      default:
-        invariant(false, `a fabric does not know event kind ${event.kind}`);
+  handle({ kind, argument, body }: ProcessEvent, context: ProcessContext): void {
+    this.#now = context.now;
+    if (kind === FABRIC_EVENTS.handover) this.#takeHandover(argument, context);
+    else {
+      invariant(kind === FABRIC_EVENTS.shipment, `a fabric does not know event kind ${kind}`);
+      this.#takeShipment(body as Shipment, context);
     }
   }
 
   #takeShipment(shipment: Shipment, context: ProcessContext): void {
-    this.#messageCount += shipment.parcels.length;
-    for (const parcel of shipment.parcels) {
-      const slot = this.#takeSlot({ parcel, shipment }, parcel.entryPort, parcel.exitPort, context.now);
-      this.#queued[slot] = 0;
-      this.#portQueued[slot] = 0;
-      this.#transfer[slot] = 0;
-      this.#limitingQueue[slot] = 0;
-      this.#relayedAt[slot] = -1;
-      this.#enterLink(slot, context);
+    const { targets, entryPorts, exitPorts } = shipment;
+    this.#parcelCount += targets.length;
+    for (let index = 0; index < targets.length; index++) {
+      const slot = this.#parcels.put(shipment, index, context.now);
+      this.#enter(slot, entryPorts[index]!, exitPorts[index]!, context, true);
     }
   }
 
-  #takeHandover({ delivery, entryPort, exitPort, tailAt }: Handover, context: ProcessContext): void {
-    const { exchange, source, sentAt, header, target, bytes, body } = delivery;
-    const moving = {
-      parcel: { target, exitPort, bytes, body },
-      shipment: { exchange, source, sentAt, header },
-    };
-    const arrivedAt = tailAt ?? context.now;
-    const slot = this.#takeSlot(moving, entryPort, exitPort, arrivedAt);
-    this.#queued[slot] = delivery.queued;
-    this.#portQueued[slot] = delivery.portQueued;
-    this.#transfer[slot] = delivery.transfer;
-    this.#slowestProcess[slot] = delivery.slowestProcess;
-    this.#slowestLink[slot] = delivery.slowestLink;
-    this.#relayedAt[slot] = delivery.relayedAt ?? arrivedAt;
-    this.#limitingQueue[slot] = delivery.limitingQueue;
-    this.#limitingProcess[slot] = delivery.limitingProcess;
-    this.#limitingLink[slot] = delivery.limitingLink;
-    this.#enterLink(slot, context);
+  /** Whoever handed it over has written where it enters and leaves. */
+  #takeHandover(slot: number, context: ProcessContext): void {
+    const at = slot * STRIDE;
+    const { rows } = this.#parcels;
+    this.#enter(slot, rows[at + NEXT_LINK]!, rows[at + EXIT_PORT]!, context, false);
   }
 
-  /** The head of a parcel is at the next link of its path. */
-  #enterLink(slot: number, context: ProcessContext): void {
-    const { parcel, shipment } = this.#moving[slot]!;
-    const hop = this.#hop[slot]!;
-    const { reroute } = this.#options.topology;
-    if (hop === 1 && reroute !== undefined) this.#path[slot] = reroute(this.#path[slot]!, this.links);
-    const path = this.#path[slot]!;
-    const link = path[hop]!;
-    const headAt = context.now;
-    const start = this.links.occupy(link, parcel.bytes, headAt, this.#tailAt[slot]!);
-    const end = this.links.freeAt[link]!;
-    const latency = this.links.latency[link]!;
-    const isPort = hop === 0 && this.#relayedAt[slot]! < 0;
-    this.#note({ slot, link, isPort }, start - headAt, parcel.bytes);
-    const { recorder } = this.#options;
-    recorder.hop(shipment.source, parcel.target, shipment.exchange, link, headAt, start, end);
-    if (hop + 1 < path.length) {
-      this.#hop[slot] = hop + 1;
-      this.#tailAt[slot] = end + latency;
-      context.sendSelf((start + latency) as Instant, FABRIC_EVENTS.hop, slot);
-    } else {
-      this.#deliver(slot, (start + latency) as Instant, (end + latency) as Instant, context);
+  #enter(slot: number, entryPort: number, exitPort: number, context: ProcessContext, isPort: boolean): void {
+    const at = slot * STRIDE;
+    const { rows } = this.#parcels;
+    const { carries, hashesFlows } = this.#options.topology;
+    if (carries === undefined || carries(entryPort, exitPort)) this.#bytes += rows[at + BYTES]!;
+    const flow = hashesFlows === true ? flowOf(rows[at + SOURCE]!, rows[at + TARGET]!) : 0;
+    rows[at + EXIT_PORT] = exitPort;
+    rows[at + NEXT_LINK] = this.#paths.begin(entryPort, exitPort, flow);
+    this.#enterLink(slot, context, isPort);
+  }
+
+  /** A hop: the head of a parcel is at a further link of its path. */
+  #ownEvents(): OwnEvents {
+    const hops = this.#hops;
+    const digest = this.#digest;
+    const key = rankOfKey(FABRIC_EVENTS.hop, this.#options.process);
+    const count = (): number => this.#hopCount;
+    const runBefore: OwnEvents["runBefore"] = (end, most, context, observe) => {
+      const { reroute } = this.#options.topology;
+      for (let left = most; left > 0 && !hops.isEmpty && hops.earliestTime < end; left--) {
+        this.#now = hops.earliestTime;
+        const slot = hops.pop();
+        this.#hopCount++;
+        digest.add(this.#now, key, hops.sequenceOf(slot), 0);
+        observe?.(this.#now as Instant, hops.sequenceOf(slot), slot);
+        if (reroute !== undefined) this.#reroute(slot, reroute);
+        this.#enterLink(slot, context, false);
+      }
+    };
+    return {
+      kind: FABRIC_EVENTS.hop,
+      digest,
+      get count() {
+        return count();
+      },
+      get earliestTime() {
+        return hops.isEmpty ? NEVER : hops.earliestTime;
+      },
+      runBefore,
+    };
+  }
+
+  #reroute(slot: number, reroute: NonNullable<Topology["reroute"]>): void {
+    const at = slot * STRIDE + NEXT_LINK;
+    const { rows } = this.#parcels;
+    const next = rows[at]!;
+    if (!this.#paths.isSecond(next)) return;
+    rows[at] = this.#paths.turn(next - 1, (path) => reroute(path, this.links)) + 1;
+  }
+
+  /** The head of a parcel is at a link, now. `isPort`: the link is the port at which it was sent. */
+  #enterLink(slot: number, context: ProcessContext, isPort: boolean): void {
+    const at = slot * STRIDE;
+    const { rows } = this.#parcels;
+    const { links } = this;
+    const pathLinks = this.#paths.links;
+    const next = rows[at + NEXT_LINK]! | 0;
+    const link = pathLinks[next]!;
+    const headAt = this.#now;
+    const bytes = rows[at + BYTES]!;
+    const transfer = links.transferTime(link, bytes);
+    const start = links.occupyFor(transfer, link, bytes, headAt, rows[at + TAIL_AT]!);
+    const end = links.freeAt[link]!;
+    this.#note(at, link, isPort, start - headAt, transfer);
+    if (this.#recorder !== undefined) {
+      const [source, target, exchange] = [rows[at + SOURCE]!, rows[at + TARGET]!, rows[at + EXCHANGE]!];
+      this.#recorder.hop(source, target, exchange, link, headAt, start, end);
+    }
+    const latency = links.latency[link]!;
+    rows[at + HEAD_AT] = start + latency;
+    rows[at + TAIL_AT] = end + latency;
+    if (pathLinks[next + 1] === END_OF_PATH) this.#deliver(slot, link, context);
+    else {
+      rows[at + NEXT_LINK] = next + 1;
+      this.#hops.append(link, slot);
     }
   }
 
   /** Keeps the slowest link, and the longest wait behind others: beyond the port at which the parcel was sent. */
-  #note(
-    { slot, link, isPort }: { readonly slot: number; readonly link: number; readonly isPort: boolean },
-    queued: number,
-    bytes: number,
-  ): void {
-    this.#queued[slot] = this.#queued[slot]! + queued;
-    if (isPort) this.#portQueued[slot] = queued;
-    const transfer = this.links.transferTime(link, bytes);
-    const { process } = this.#options;
-    if (transfer > this.#transfer[slot]!) {
-      this.#transfer[slot] = transfer;
-      this.#slowestProcess[slot] = process;
-      this.#slowestLink[slot] = link;
-      if (this.#limitingQueue[slot] === 0) {
-        this.#limitingProcess[slot] = process;
-        this.#limitingLink[slot] = link;
-      }
+  #note(at: number, link: number, isPort: boolean, queued: number, transfer: number): void {
+    const { rows } = this.#parcels;
+    if (transfer > rows[at + TRANSFER]!) {
+      const key = linkKey(this.#options.process, link);
+      rows[at + TRANSFER] = transfer;
+      rows[at + SLOWEST] = key;
+      if (rows[at + LIMITING_QUEUE] === 0) rows[at + LIMITING] = key;
     }
-    if (isPort || queued <= this.#limitingQueue[slot]!) return;
-    this.#limitingQueue[slot] = queued;
-    this.#limitingProcess[slot] = process;
-    this.#limitingLink[slot] = link;
+    if (queued === 0) return;
+    rows[at + QUEUED] = rows[at + QUEUED]! + queued;
+    if (isPort) rows[at + PORT_QUEUED] = queued;
+    else if (queued > rows[at + LIMITING_QUEUE]!) {
+      rows[at + LIMITING_QUEUE] = queued;
+      rows[at + LIMITING] = linkKey(this.#options.process, link);
+    }
   }
 
-  #deliver(slot: number, headLeftAt: Instant, leftAt: Instant, context: ProcessContext): void {
-    const { parcel, shipment } = this.#moving[slot]!;
-    const delivery: Delivery = {
-      exchange: shipment.exchange,
-      source: shipment.source,
-      target: parcel.target,
-      sentAt: shipment.sentAt,
-      header: shipment.header,
-      bytes: parcel.bytes,
-      body: parcel.body,
-      queued: this.#queued[slot]!,
-      portQueued: this.#portQueued[slot]!,
-      transfer: this.#transfer[slot]!,
-      slowestProcess: this.#slowestProcess[slot]!,
-      slowestLink: this.#slowestLink[slot]!,
-      limitingProcess: this.#limitingProcess[slot]!,
-      limitingLink: this.#limitingLink[slot]!,
-      limitingQueue: this.#limitingQueue[slot]!,
-      ...(this.#relayedAt[slot]! < 0 ? {} : { relayedAt: this.#relayedAt[slot] as Instant }),
-    };
-    this.#moving[slot] = undefined;
-    this.#free.push(slot);
-    const exit = this.#options.exitOf(parcel.target, parcel.exitPort);
-    const { process: target, onward, latency = this.#options.endLatency } = exit;
-    const time = after(leftAt, latency);
-    const common = { target, sentAt: context.now, time, size: parcel.bytes };
+  /** Its row says when its head and its tail leave its last link. */
+  #deliver(slot: number, link: number, context: ProcessContext): void {
+    const at = slot * STRIDE;
+    const { rows } = this.#parcels;
+    const {
+      process,
+      onward,
+      latency = this.#options.endLatency,
+    } = this.#exitOf(rows[at + TARGET]! | 0, rows[at + EXIT_PORT]! | 0);
+    const time = checkedInstant(rows[at + TAIL_AT]! + latency);
+    const handed = this.#handed;
+    handed.target = process;
+    handed.sentAt = this.#now as Instant;
+    handed.size = rows[at + BYTES]!;
+    handed.slot = slot;
     if (onward === undefined) {
-      context.send({ ...common, kind: FABRIC_EVENTS.delivery, body: delivery });
+      rows[at + HEAD_AT] = time;
+      handed.kind = FABRIC_EVENTS.delivery;
+      handed.time = time;
+      context.handPart(handed, rows[at + EXCHANGE]!, rows[at + SOURCE]! | 0);
       return;
     }
-    const { entryPort, exitPort, headFirst } = onward;
-    if (headFirst === undefined) {
-      const body: Handover = { delivery, entryPort, exitPort };
-      context.send({ ...common, kind: FABRIC_EVENTS.handover, body });
-    } else {
-      const body: Handover = { delivery, entryPort, exitPort, tailAt: time };
-      context.send({ ...common, time: after(headLeftAt, latency), kind: FABRIC_EVENTS.handover, body });
+    const headAt = rows[at + HEAD_AT]! + latency;
+    rows[at + NEXT_LINK] = onward.entryPort;
+    rows[at + EXIT_PORT] = onward.exitPort;
+    rows[at + TAIL_AT] = time;
+    if (rows[at + RELAYED_AT]! < 0) rows[at + RELAYED_AT] = time;
+    handed.kind = FABRIC_EVENTS.handover;
+    handed.time = onward.headFirst === true ? checkedInstant(headAt) : time;
+    handed.lane = (this.#options.process + (link >> 1)) % HANDOVER_LANES;
+    context.hand(handed);
+  }
+
+  #exitOf(target: number, exitPort: number): Exit {
+    const key = exitPort * TARGET_LIMIT + target;
+    let exit = this.#exits.get(key);
+    if (exit === undefined) {
+      exit = this.#options.exitOf(target, exitPort);
+      this.#exits.set(key, exit);
     }
-  }
-
-  #takeSlot(moving: Moving, entryPort: number, exitPort: number, tailAt: Instant): number {
-    const { topology } = this.#options;
-    if (topology.carries?.(entryPort, exitPort) ?? true) this.#bytes += moving.parcel.bytes;
-    const slot = this.#free.pop() ?? this.#moving.length;
-    if (slot === this.#hop.length) this.#grow();
-    this.#moving[slot] = moving;
-    const flow = flowOf(moving.shipment.source, moving.parcel.target);
-    this.#path[slot] = topology.pathOf(entryPort, exitPort, flow);
-    this.#hop[slot] = 0;
-    this.#tailAt[slot] = tailAt;
-    return slot;
-  }
-
-  #grow(): void {
-    const capacity = this.#hop.length * 2;
-    const doubled = <A extends Uint8Array | Int32Array | Float64Array>(from: A, to: A): A => {
-      to.set(from);
-      return to;
-    };
-    this.#hop = doubled(this.#hop, new Uint8Array(capacity));
-    this.#tailAt = doubled(this.#tailAt, new Float64Array(capacity));
-    this.#queued = doubled(this.#queued, new Float64Array(capacity));
-    this.#portQueued = doubled(this.#portQueued, new Float64Array(capacity));
-    this.#transfer = doubled(this.#transfer, new Float64Array(capacity));
-    this.#slowestProcess = doubled(this.#slowestProcess, new Int32Array(capacity));
-    this.#slowestLink = doubled(this.#slowestLink, new Int32Array(capacity));
-    this.#relayedAt = doubled(this.#relayedAt, new Float64Array(capacity));
-    this.#limitingQueue = doubled(this.#limitingQueue, new Float64Array(capacity));
-    this.#limitingProcess = doubled(this.#limitingProcess, new Int32Array(capacity));
-    this.#limitingLink = doubled(this.#limitingLink, new Int32Array(capacity));
+    return exit;
   }
 }
 

@@ -11,7 +11,6 @@ import {
   checkedInstant,
   type Instant,
   nanoseconds,
-  NEVER,
   PICOSECONDS_PER_NANOSECOND,
   RUN_START,
 } from "@windtunnel/base";
@@ -54,7 +53,7 @@ export function runTrains({ topology, nodes, flows }: PlaneFlows): PlaneOutcome 
     classOf: () => PLANE,
   });
   loop.start();
-  loop.advance([NEVER]);
+  loop.run();
   const finishNs = new Float64Array(flows.length);
   for (const [place, index] of order.entries()) finishNs[index] = plane.finishNs[place]!;
   return { finishNs, linkBytes: plane.links.bytes };

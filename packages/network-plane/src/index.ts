@@ -1,4 +1,4 @@
-export { type Exit, FabricProcess, type FabricProcessOptions, type Handover } from "./fabric-process.ts";
+export { type Exit, FabricProcess, type FabricProcessOptions } from "./fabric-process.ts";
 export { checkFlowFile, type Flow, type FlowFabric, type FlowFile } from "./flow-file.ts";
 export { fluidFinishTimes, type FluidFlow, type RatesObserver } from "./fluid.ts";
 export { type InputProblem, problemsError } from "./input-problems.ts";
@@ -10,7 +10,15 @@ export {
   type NetworkProfile,
   NVLINK_LATENCIES,
 } from "./network-profile.ts";
-export { type Delivery, FABRIC_EVENTS, type Parcel, type Shipment } from "./parcels.ts";
+export {
+  type ArrivedParcel,
+  type BodyCodec,
+  type ParcelDraft,
+  ParcelTable,
+  plainBodies,
+  shipmentOf,
+} from "./parcel-table.ts";
+export { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
 export {
   createNodeWithPcie,
   type NodePorts,

@@ -62,9 +62,16 @@ export class LinkTable {
    * Returns the start; the end is then `freeAt[link]`.
    */
   occupy(link: number, bytes: number, headAt: number, tailAt: number): number {
-    const start = Math.max(headAt, this.freeAt[link]!);
+    return this.occupyFor(this.transferTime(link, bytes), link, bytes, headAt, tailAt);
+  }
+
+  /** The same where its `transferTime` is known. */
+  occupyFor(transfer: number, link: number, bytes: number, headAt: number, tailAt: number): number {
+    const freeAt = this.freeAt[link]!;
+    const start = headAt > freeAt ? headAt : freeAt;
     if (start - headAt > this.longestWait[link]!) this.longestWait[link] = start - headAt;
-    this.freeAt[link] = Math.max(start + this.transferTime(link, bytes), tailAt);
+    const end = start + transfer;
+    this.freeAt[link] = end > tailAt ? end : tailAt;
     this.bytes[link] = this.bytes[link]! + bytes;
     return start;
   }

@@ -12,6 +12,8 @@ export interface Topology {
    * the queue pair that a parcel belongs to; only a hash of it counts.
    */
   readonly pathOf: (sourcePort: number, targetPort: number, flow?: number) => readonly number[];
+  /** Whether paths depend on `flow`. */
+  readonly hashesFlows?: true;
   /** Asked when a parcel's head is at the second link of its path: whether it goes another way from there. */
   readonly reroute?: (path: readonly number[], links: LinkTable) => readonly number[];
   /** Whether a parcel counts in the traffic of this fabric. Missing: each does. */
@@ -152,7 +154,8 @@ function createFatTree(parts: FatTreeParts): Topology {
     const spine = routing === "ecmp" ? mix32(flow ^ hashSalt[source]!) : endpointOf[target]!;
     return pathVia(source, target, spine % spines);
   };
-  if (routing !== "adaptive") return { links, pathOf };
+  if (routing === "ecmp") return { links, pathOf, hashesFlows: true };
+  if (routing === "static") return { links, pathOf };
   const reroute = (path: readonly number[], table: LinkTable): readonly number[] => {
     if (path.length < 4) return path;
     const [source, target] = [path[0]! / 2, (path.at(-1)! - 1) / 2];

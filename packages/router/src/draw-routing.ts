@@ -65,11 +65,14 @@ export function zipfPopularity(expertCount: number, exponent: number, random: Ra
 function keepBestGroups(scores: Float64Array, { groupCount, limitedGroupCount }: RoutingShape): void {
   if (limitedGroupCount >= groupCount) return;
   const size = scores.length / groupCount;
-  const best = Float64Array.from({ length: groupCount }, (_, group) =>
-    scores
-      .subarray(group * size, (group + 1) * size)
-      .reduce((most, score) => Math.max(most, score), -Infinity),
-  );
+  const best = new Float64Array(groupCount);
+  for (let group = 0; group < groupCount; group++) {
+    let most = -Infinity;
+    for (let index = group * size; index < (group + 1) * size; index++) {
+      if (scores[index]! > most) most = scores[index]!;
+    }
+    best[group] = most;
+  }
   const kept = new Int32Array(limitedGroupCount);
   takeBest(best, kept);
   for (let group = 0; group < groupCount; group++) {
@@ -81,12 +84,11 @@ function keepBestGroups(scores: Float64Array, { groupCount, limitedGroupCount }:
 function takeBest(values: Float64Array, into: Int32Array): void {
   let count = 0;
   for (let index = 0; index < values.length; index++) {
-    let place = count;
-    while (place > 0 && values[index]! > values[into[place - 1]!]!) place--;
-    if (place === into.length) continue;
-    into.copyWithin(place + 1, place, Math.min(count, into.length - 1));
+    const value = values[index]!;
+    if (count === into.length && !(value > values[into[count - 1]!]!)) continue;
+    let place = count < into.length ? count++ : count - 1;
+    for (; place > 0 && value > values[into[place - 1]!]!; place--) into[place] = into[place - 1]!;
     into[place] = index;
-    count = Math.min(count + 1, into.length);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Instant, microseconds, NEVER } from "@windtunnel/base";
+import { type Instant, microseconds } from "@windtunnel/base";
 import { CONTROL_EVENTS } from "@windtunnel/gpu";
 import { findPreset } from "@windtunnel/model";
 import { noRecorder } from "@windtunnel/trace";
@@ -94,7 +94,7 @@ function schedule(
   };
   const loop = new EventLoop({ processes, classes, classOf: (process) => (process === rankCount ? 1 : 0) });
   loop.start();
-  loop.advance([NEVER, NEVER]);
+  loop.run();
   return { plans, scheduler };
 }
 

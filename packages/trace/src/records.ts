@@ -97,7 +97,7 @@ export function phaseOf(name: SpanName): Phase | undefined {
   return name.startsWith("combine.") ? "combine" : undefined;
 }
 
-/** A message of an exchange, written by its receiver when it arrives. */
+/** A message of an exchange. Its receiver writes all of an exchange by source, when it has them all and goes on. */
 export interface MessageRecord extends Place {
   readonly phase: Phase;
   readonly source: number;

@@ -41,6 +41,11 @@ export function lowerBounds(into: ClassBound[], other: readonly ClassBound[]): v
   }
 }
 
+/** Nothing is pending anywhere. */
+export function isIdle(bounds: readonly ClassBound[]): boolean {
+  return bounds.every(({ pendingSend, justSent }) => pendingSend === NEVER && justSent === NEVER);
+}
+
 /**
  * The horizon of each class: no event that is not pending yet reaches it below. NEVER for a class nobody can reach.
  * Shortest paths over the class graph: an earliest send of one class, plus latency, plus the next one's promise.

@@ -2,7 +2,8 @@
 // No two events share a key: a source numbers the events that it makes, at the moment it makes them.
 
 /** Kinds and sources share one word of the key: kind in the upper bits, source below. */
-const SOURCE_LIMIT = 2 ** 21;
+const SOURCE_BITS = 21;
+const SOURCE_LIMIT = 2 ** SOURCE_BITS;
 const KIND_LIMIT = 2 ** 10;
 
 /** The second word of an event's key. */
@@ -11,11 +12,11 @@ export function rankOfKey(kind: number, source: number): number {
 }
 
 export function kindOfKey(rank: number): number {
-  return Math.floor(rank / SOURCE_LIMIT);
+  return rank >> SOURCE_BITS;
 }
 
 export function sourceOfKey(rank: number): number {
-  return rank % SOURCE_LIMIT;
+  return rank & (SOURCE_LIMIT - 1);
 }
 
 export function isKind(kind: number): boolean {

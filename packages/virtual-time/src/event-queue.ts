@@ -1,22 +1,37 @@
-// A four-ary heap of events in packed arrays. Keys and numbers lie in typed arrays, bodies in one list;
-// an event that carries no body (a hop of a message) makes no object.
+// The pending events of one process: a four-ary heap in packed arrays. Events that come in order need no place of their
+// own in it: a lane is a chain of events of which each came after the one before, as what leaves a link does, and the
+// heap holds its head only. An event that comes too early for its lane is a head of its own, so lanes never decide the
+// order. Keys and numbers lie side by side in one typed array, bodies in a list.
 
 import { invariant, NEVER } from "@windtunnel/base";
 import { comesBefore, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
 import type { ProcessEvent } from "./logical-process.ts";
 
-const ARITY = 4;
-const FIRST_CAPACITY = 256;
+const FIRST_CAPACITY = 16;
+/** Numbers of an event: time, rank, sequence, argument, size. */
+const STRIDE = 5;
+const TIME = 0;
+const RANK = 1;
+const SEQUENCE = 2;
+const ARGUMENT = 3;
+const SIZE = 4;
+const NONE = -1;
+
+/** For an event that follows no other. */
+export const NO_LANE = -1;
 
 export class EventQueue {
-  #heap = new Int32Array(FIRST_CAPACITY); // slots, ordered
-  #time = new Float64Array(FIRST_CAPACITY);
-  #rank = new Float64Array(FIRST_CAPACITY);
-  #sequence = new Float64Array(FIRST_CAPACITY);
-  #target = new Int32Array(FIRST_CAPACITY);
-  #argument = new Float64Array(FIRST_CAPACITY);
-  #size = new Float64Array(FIRST_CAPACITY);
+  /** Slots of the heads of chains, ordered, and their times. */
+  #heap = new Int32Array(FIRST_CAPACITY);
+  #heapTime = new Float64Array(FIRST_CAPACITY);
+  #heads = 0;
+  #numbers = new Float64Array(FIRST_CAPACITY * STRIDE);
+  /** The next event of a chain, and its lane. */
+  #next = new Int32Array(FIRST_CAPACITY);
+  #lane = new Int32Array(FIRST_CAPACITY);
   readonly #body: unknown[] = [];
+  /** The last event of each lane's chain. */
+  #tail = new Int32Array(0);
   #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, slot) => slot);
   #count = 0;
 
@@ -25,21 +40,7 @@ export class EventQueue {
   }
 
   get earliestTime(): number {
-    return this.#count === 0 ? NEVER : this.#time[this.#heap[0]!]!;
-  }
-
-  /** Whether the head of this queue comes before the head of the other. Both must hold events. */
-  headComesBefore(other: EventQueue): boolean {
-    const mine = this.#heap[0]!;
-    const theirs = other.#heap[0]!;
-    return comesBefore(
-      this.#time[mine]!,
-      this.#rank[mine]!,
-      this.#sequence[mine]!,
-      other.#time[theirs]!,
-      other.#rank[theirs]!,
-      other.#sequence[theirs]!,
-    );
+    return this.#heads === 0 ? NEVER : this.#heapTime[0]!;
   }
 
   push(
@@ -47,101 +48,136 @@ export class EventQueue {
     kind: number,
     source: number,
     sequence: number,
-    target: number,
     argument: number,
     size: number,
     body: unknown,
+    lane: number = NO_LANE,
   ): void {
-    if (this.#count === this.#heap.length) this.#grow();
-    const slot = this.#free[this.#count]!;
-    this.#time[slot] = time;
-    this.#rank[slot] = rankOfKey(kind, source);
-    this.#sequence[slot] = sequence;
-    this.#target[slot] = target;
-    this.#argument[slot] = argument;
-    this.#size[slot] = size;
-    this.#body[slot] = body;
-    let hole = this.#count++;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 2;
-      const parentSlot = this.#heap[parent]!;
-      if (!this.#precedes(slot, parentSlot)) break;
-      this.#heap[hole] = parentSlot;
-      hole = parent;
+    if (this.#count === this.#free.length) this.#grow();
+    const slot = this.#free[this.#count++]!;
+    const at = slot * STRIDE;
+    const numbers = this.#numbers;
+    numbers[at + TIME] = time;
+    numbers[at + RANK] = rankOfKey(kind, source);
+    numbers[at + SEQUENCE] = sequence;
+    numbers[at + ARGUMENT] = argument;
+    numbers[at + SIZE] = size;
+    this.#next[slot] = NONE;
+    this.#lane[slot] = lane;
+    if (body !== undefined) this.#body[slot] = body;
+    if (lane !== NO_LANE) {
+      if (lane >= this.#tail.length) this.#addLanes(lane);
+      const tail = this.#tail[lane]!;
+      if (tail === NONE) this.#tail[lane] = slot;
+      else if (this.#precedes(tail, slot)) {
+        this.#next[tail] = slot;
+        this.#tail[lane] = slot;
+        return;
+      }
     }
-    this.#heap[hole] = slot;
+    this.#rise(slot, time);
   }
 
   /** Takes the first event out, into `event`. */
   popInto(event: ProcessEvent): void {
     invariant(this.#count > 0, "an event is taken from an empty queue");
     const slot = this.#heap[0]!;
-    const rank = this.#rank[slot]!;
-    event.time = this.#time[slot]! as ProcessEvent["time"];
+    const at = slot * STRIDE;
+    const numbers = this.#numbers;
+    const rank = numbers[at + RANK]!;
+    event.time = numbers[at + TIME]! as ProcessEvent["time"];
     event.kind = kindOfKey(rank);
     event.source = sourceOfKey(rank);
-    event.sequence = this.#sequence[slot]!;
-    event.target = this.#target[slot]!;
-    event.argument = this.#argument[slot]!;
-    event.size = this.#size[slot]!;
+    event.sequence = numbers[at + SEQUENCE]!;
+    event.argument = numbers[at + ARGUMENT]!;
+    event.size = numbers[at + SIZE]!;
     event.body = this.#body[slot];
-    this.#body[slot] = undefined;
-    this.#count--;
-    this.#free[this.#count] = slot;
-    if (this.#count > 0) this.#sink(this.#heap[this.#count]!);
-  }
-
-  /** Calls `visit` with time and target of every pending event, in no particular order. */
-  forEach(visit: (time: number, target: number) => void): void {
-    for (let i = 0; i < this.#count; i++) {
-      const slot = this.#heap[i]!;
-      visit(this.#time[slot]!, this.#target[slot]!);
-    }
+    if (event.body !== undefined) this.#body[slot] = undefined;
+    const lane = this.#lane[slot]!;
+    if (lane !== NO_LANE && this.#tail[lane] === slot) this.#tail[lane] = NONE;
+    this.#free[--this.#count] = slot;
+    const next = this.#next[slot]!;
+    if (next !== NONE) this.#sink(next, numbers[next * STRIDE + TIME]!);
+    else if (--this.#heads > 0) this.#sink(this.#heap[this.#heads]!, this.#heapTime[this.#heads]!);
   }
 
   #precedes(slot: number, other: number): boolean {
+    const numbers = this.#numbers;
+    const [mine, theirs] = [slot * STRIDE, other * STRIDE];
     return comesBefore(
-      this.#time[slot]!,
-      this.#rank[slot]!,
-      this.#sequence[slot]!,
-      this.#time[other]!,
-      this.#rank[other]!,
-      this.#sequence[other]!,
+      numbers[mine]!,
+      numbers[mine + RANK]!,
+      numbers[mine + SEQUENCE]!,
+      numbers[theirs]!,
+      numbers[theirs + RANK]!,
+      numbers[theirs + SEQUENCE]!,
     );
   }
 
-  #sink(slot: number): void {
+  /** A chain's head enters the heap from below. */
+  #rise(slot: number, time: number): void {
+    const heap = this.#heap;
+    const times = this.#heapTime;
+    let hole = this.#heads++;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 2;
+      const parentTime = times[parent]!;
+      if (parentTime < time || (parentTime === time && !this.#precedes(slot, heap[parent]!))) break;
+      heap[hole] = heap[parent]!;
+      times[hole] = parentTime;
+      hole = parent;
+    }
+    heap[hole] = slot;
+    times[hole] = time;
+  }
+
+  /** A chain's head takes the first place and goes down to its own. */
+  #sink(slot: number, time: number): void {
+    const heap = this.#heap;
+    const times = this.#heapTime;
+    const heads = this.#heads;
     let hole = 0;
     for (;;) {
-      const first = hole * ARITY + 1;
-      if (first >= this.#count) break;
+      const first = hole * 4 + 1;
+      if (first >= heads) break;
       let best = first;
-      const end = Math.min(first + ARITY, this.#count);
+      let bestTime = times[first]!;
+      const end = first + 4 < heads ? first + 4 : heads;
       for (let child = first + 1; child < end; child++) {
-        if (this.#precedes(this.#heap[child]!, this.#heap[best]!)) best = child;
+        const childTime = times[child]!;
+        if (childTime < bestTime || (childTime === bestTime && this.#precedes(heap[child]!, heap[best]!))) {
+          best = child;
+          bestTime = childTime;
+        }
       }
-      if (!this.#precedes(this.#heap[best]!, slot)) break;
-      this.#heap[hole] = this.#heap[best]!;
+      if (time < bestTime || (time === bestTime && this.#precedes(slot, heap[best]!))) break;
+      heap[hole] = heap[best]!;
+      times[hole] = bestTime;
       hole = best;
     }
-    this.#heap[hole] = slot;
+    heap[hole] = slot;
+    times[hole] = time;
+  }
+
+  #addLanes(lane: number): void {
+    const tails = new Int32Array(Math.max(lane + 1, this.#tail.length * 2)).fill(NONE);
+    tails.set(this.#tail);
+    this.#tail = tails;
   }
 
   #grow(): void {
-    const capacity = this.#heap.length * 2;
+    const before = this.#free.length;
     const larger = <A extends Int32Array | Float64Array>(array: A, copy: A): A => {
       copy.set(array);
       return copy;
     };
-    this.#heap = larger(this.#heap, new Int32Array(capacity));
-    this.#time = larger(this.#time, new Float64Array(capacity));
-    this.#rank = larger(this.#rank, new Float64Array(capacity));
-    this.#sequence = larger(this.#sequence, new Float64Array(capacity));
-    this.#target = larger(this.#target, new Int32Array(capacity));
-    this.#argument = larger(this.#argument, new Float64Array(capacity));
-    this.#size = larger(this.#size, new Float64Array(capacity));
-    const free = larger(this.#free, new Int32Array(capacity));
-    for (let slot = capacity / 2; slot < capacity; slot++) free[slot] = slot;
+    this.#heap = larger(this.#heap, new Int32Array(before * 2));
+    this.#heapTime = larger(this.#heapTime, new Float64Array(before * 2));
+    this.#numbers = larger(this.#numbers, new Float64Array(before * 2 * STRIDE));
+    this.#next = larger(this.#next, new Int32Array(before * 2));
+    this.#lane = larger(this.#lane, new Int32Array(before * 2));
+    const free = larger(this.#free, new Int32Array(before * 2));
+    for (let slot = before; slot < free.length; slot++) free[slot] = slot;
     this.#free = free;
   }
 }

@@ -1,11 +1,16 @@
+export { type Cargo, plainCargo } from "./cargo.ts";
 export { type ClassBound, type ClassGraph, emptyBounds, horizons, lowerBounds } from "./class-graph.ts";
-export { EventLoop, type EventLoopOptions, type EventObserver, type RemoteEvent } from "./event-loop.ts";
+export { EventDigest } from "./digest.ts";
+export { EventLoop, type EventLoopOptions, type EventObserver } from "./event-loop.ts";
 export { comesBefore, rankOfKey } from "./event-order.ts";
-export { EventQueue } from "./event-queue.ts";
+export { EventQueue, NO_LANE } from "./event-queue.ts";
 export {
+  type GatheredParts,
+  type HandedSlot,
   type LogicalProcess,
   type Outlook,
   type OutgoingEvent,
+  type OwnEvents,
   type ProcessContext,
   type ProcessEvent,
   type WaitReport,

@@ -2,6 +2,7 @@
 // It learns the time and sends through the context that each event brings; it knows neither host nor peer.
 
 import type { Duration, Instant } from "@windtunnel/base";
+import type { EventDigest } from "./digest.ts";
 
 /** An event as its target sees it. The object is reused for the next event: take what you need, keep nothing of it. */
 export interface ProcessEvent {
@@ -10,7 +11,7 @@ export interface ProcessEvent {
   source: number;
   sequence: number;
   target: number;
-  /** A number for events without a body, such as a slot of the target's own table. */
+  /** A number for events without a body: a slot of the target's own table or of the host's cargo, or a gather. */
   argument: number;
   /** Bytes that the event stands for; part of the digest. */
   size: number;
@@ -35,6 +36,42 @@ export interface ProcessContext {
   send(event: OutgoingEvent): void;
   /** An event to the process itself, without an object. */
   sendSelf(time: Instant, kind: number, argument: number): void;
+  /** A slot of the cargo to another process, as an event's argument. */
+  hand(handed: HandedSlot): void;
+  /** A slot of the cargo to another process, as a part of one of its gathers, under a label of the sender's choice. */
+  handPart(handed: HandedSlot, gather: number, label: number): void;
+  /**
+   * A gather of this process is complete with so many parts. True: the last has arrived. False: an event of `kind`, with
+   * the gather as argument, comes with the last.
+   */
+  expect(gather: number, count: number, kind: number): boolean;
+  /** What is filed of a gather. */
+  gathered(gather: number): GatheredParts;
+  /** A gather is over; its parts' slots are the process's to free. */
+  forget(gather: number): void;
+}
+
+/** Parts of a gather, numbered from 0 in no particular order. */
+export interface GatheredParts {
+  readonly count: number;
+  slotOf(part: number): number;
+  labelOf(part: number): number;
+  /** When the last one arrives, and its label; the largest one of several. -1 if there are none. */
+  readonly latest: Instant;
+  readonly latestLabel: number;
+}
+
+/** What is handed over, and when. The same object may be used for the next. */
+export interface HandedSlot {
+  readonly target: number;
+  readonly kind: number;
+  /** As of an `OutgoingEvent`. */
+  readonly sentAt: Instant;
+  readonly time: Instant;
+  readonly size: number;
+  readonly slot: number;
+  /** Of the target's queue. Events of a lane mostly come in their order; it makes them cheaper and changes nothing else. */
+  readonly lane: number;
 }
 
 /** What a process promises not to do before, while it waits: it sharpens other hosts' windows. */
@@ -45,10 +82,32 @@ export interface Outlook {
   readonly quiet: Duration;
 }
 
+/**
+ * The events that a process makes for itself and keeps itself. All are of one kind, lower than that of any event that it
+ * is sent, and numbered by the process; so at an instant they come first.
+ */
+export interface OwnEvents {
+  readonly kind: number;
+  /** Handled so far. */
+  readonly count: number;
+  readonly digest: EventDigest;
+  /** The time of the first one; `NEVER` if there is none. */
+  readonly earliestTime: number;
+  /** Handles those before `end`, in their order, `most` of them at most. `observe` is told of each before. */
+  runBefore(
+    end: number,
+    most: number,
+    context: ProcessContext,
+    observe: ((time: Instant, sequence: number, slot: number) => void) | undefined,
+  ): void;
+}
+
 export interface LogicalProcess {
   /** Runs when the run begins, at time 0. */
   start?(context: ProcessContext): void;
   handle(event: ProcessEvent, context: ProcessContext): void;
+  /** Events that a process keeps itself, because it knows more of their order than a queue does. */
+  readonly own?: OwnEvents;
   /** Absent: it may send at once. */
   readonly outlook?: Outlook;
   /** Programs that still wait, for the report when nothing more can happen. */

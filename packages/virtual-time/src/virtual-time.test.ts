@@ -18,6 +18,7 @@ import {
   EventQueue,
   horizons,
   type LogicalProcess,
+  NO_LANE,
   type Outlook,
   type ProcessContext,
   type ProcessEvent,
@@ -51,7 +52,7 @@ describe("event queue", () => {
       sequence,
     }));
     for (const { time, kind, source, sequence } of keys)
-      queue.push(time, kind, source, sequence, 0, 0, 0, undefined);
+      queue.push(time, kind, source, sequence, 0, 0, undefined, (sequence % 4) - 1);
     const event = blank();
     let last = { time: -1, kind: 0, source: 0, sequence: 0 };
     for (let i = 0; i < keys.length; i++) {
@@ -222,6 +223,72 @@ describe("windows between hosts", () => {
       expect((await runOn(1, seed + 1)).digests).not.toBe(alone.digests);
     },
   );
+});
+
+describe("gathers", () => {
+  const classes: ClassGraph = {
+    names: ["gatherer", "sender"],
+    latency: [
+      [undefined, picoseconds(10)],
+      [picoseconds(10), undefined],
+    ],
+  };
+  const GATHERED = 4;
+
+  /** Parts of gather 7 from two senders, at 20 and 50 and 50; the gatherer asks for them at `asksAt`. */
+  async function gather(asksAt: number, hostCount: number): Promise<{ seen: unknown[]; digests: string }> {
+    const seen: unknown[] = [];
+    const gatherer: LogicalProcess = {
+      start: (context) => context.sendSelf(asksAt as Instant, 9, 0),
+      handle: ({ kind, argument }, context) => {
+        const isThere = kind === 9 && context.expect(7, 3, GATHERED);
+        if (kind === 9 && !isThere) return;
+        const parts = context.gathered(7);
+        const { count, latest, latestLabel } = parts;
+        const labels = Array.from({ length: count }, (_, part) => parts.labelOf(part)).toSorted(
+          (a, b) => a - b,
+        );
+        seen.push({ now: context.now, kind, argument, labels, latest, latestLabel });
+        context.forget(7);
+      },
+    };
+    const sender = (times: readonly number[], label: number): LogicalProcess => ({
+      start: (context) => {
+        for (const [index, at] of times.entries()) {
+          const sentAt = RUN_START;
+          const handed = { target: 0, kind: 3, sentAt, time: at as Instant, size: 1, slot: 0, lane: NO_LANE };
+          context.handPart(handed, 7, label + index);
+        }
+      },
+      handle: () => undefined,
+    });
+    const all: LogicalProcess[] = [gatherer, sender([50, 20], 1), sender([50], 5)];
+    const outcomes = await Promise.all(
+      createRoundTable(hostCount).map((exchange) => {
+        const here = [...all.entries()].filter(([number]) => number % hostCount === exchange.self);
+        return runHost({
+          processes: new Map(here),
+          classes,
+          classOf: (number) => Math.min(number, 1),
+          hostOf: (number) => number % hostCount,
+          exchange,
+          cargo: { pack: (slots) => slots, unpack: (slots) => ({ slots: slots as number[], bodies: [] }) },
+        });
+      }),
+    );
+    const digests = outcomes.flatMap(({ digests: each }) => [...each]).toSorted(([a], [b]) => a - b);
+    return { seen, digests: JSON.stringify(digests) };
+  }
+
+  test.each([1, 2, 3])("are one event, when the last part arrives, on %i hosts", async (hostCount) => {
+    const what = { labels: [1, 2, 5], latest: 50, latestLabel: 5 };
+    const early = await gather(15, hostCount);
+    expect(early.seen).toEqual([{ now: 50, kind: GATHERED, argument: 7, ...what }]);
+    const late = await gather(60, hostCount);
+    expect(late.seen).toEqual([{ now: 60, kind: 9, argument: 0, ...what }]);
+    expect(early.digests).toBe((await gather(15, 1)).digests);
+    expect(late.digests).not.toBe(early.digests);
+  });
 });
 
 describe("programs", () => {

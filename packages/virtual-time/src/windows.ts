@@ -1,17 +1,20 @@
 // Conservative windows: hosts advance together, each round to the horizons that the bounds of all allow.
 // Peers are symmetric; bounds and events share one message for each pair and round.
+// A host that is alone goes through the same rounds with its own bounds, and counts none.
 // The run is over when nothing is pending anywhere; a program that still waits then waits for ever.
 
-import { type Instant, invariant, NEVER, WorldError } from "@windtunnel/base";
-import { type ClassBound, type ClassGraph, horizons, lowerBounds } from "./class-graph.ts";
-import { EventLoop, type EventObserver, type RemoteEvent } from "./event-loop.ts";
+import { type Instant, invariant, WorldError } from "@windtunnel/base";
+import type { Cargo } from "./cargo.ts";
+import { type ClassBound, type ClassGraph, horizons, isIdle, lowerBounds } from "./class-graph.ts";
+import { EventBatch, type PackedEvents, unpackEvents } from "./event-batch.ts";
+import { EventLoop, type EventObserver } from "./event-loop.ts";
 import type { LogicalProcess, WaitReport } from "./logical-process.ts";
 
 /** What one host tells another in a round. */
 export interface WindowMessage {
   readonly round: number;
   readonly bounds: readonly ClassBound[];
-  readonly events: readonly RemoteEvent[];
+  readonly events: PackedEvents | undefined;
 }
 
 /** Carries the messages of a round between hosts; made by the transport. */
@@ -30,6 +33,7 @@ export interface WindowOptions {
   readonly classOf: (process: number) => number;
   readonly hostOf: (process: number) => number;
   readonly exchange: WindowExchange;
+  readonly cargo?: Cargo;
   readonly observer?: EventObserver;
   /** Asked between events: whether the adapter wants the thread for a moment (signals, progress). */
   readonly pause?: () => boolean;
@@ -51,45 +55,45 @@ export interface HostOutcome extends HostState {
 /** Runs the processes of one host to the end of the run. */
 export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   const { exchange, classes } = options;
-  const alone = exchange.hostCount === 1;
-  let outgoing: RemoteEvent[][] = Array.from({ length: exchange.hostCount }, () => []);
+  const isAlone = exchange.hostCount === 1;
+  const outboxes = Array.from({ length: exchange.hostCount }, () => new EventBatch());
   const loop = new EventLoop({
     processes: options.processes,
     classes,
     classOf: options.classOf,
-    outbox: (event) => void outgoing[options.hostOf(event.target)]!.push(event),
+    outboxFor: (process) => outboxes[options.hostOf(process)]!,
+    ...(options.cargo === undefined ? {} : { cargo: options.cargo }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
   });
+  const { cargo } = loop;
   let rounds = 0;
   const state = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
-  const advanceTo = async (horizonByClass: readonly number[]): Promise<void> => {
-    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(state());
-  };
+  let lastProgress = "";
 
   loop.start();
-  if (alone) {
-    await advanceTo(classes.names.map(() => NEVER));
-  } else {
-    let lastProgress = "";
-    for (;;) {
-      const bounds = loop.takeBounds();
-      const messages = outgoing.map((events): WindowMessage => ({ round: rounds, bounds, events }));
-      outgoing = outgoing.map(() => []);
+  for (;;) {
+    const bounds = loop.takeBounds();
+    if (!isAlone) {
+      const messages = outboxes.map((outbox): WindowMessage => ({
+        round: rounds,
+        bounds,
+        events: outbox.pack(cargo),
+      }));
       for (const message of await exchange.swap(messages)) {
         if (message === undefined) continue;
         invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
-        for (const event of message.events) loop.receive(event);
+        if (message.events !== undefined) unpackEvents(message.events, cargo, (event) => loop.receive(event));
         lowerBounds(bounds, message.bounds);
       }
       rounds++;
-      if (bounds.every((bound) => bound.pendingSend === NEVER && bound.justSent === NEVER)) break;
-      const horizonByClass = horizons(classes, bounds);
-      const progress = `${horizonByClass.join()}/${loop.eventCount}`;
-      invariant(progress !== lastProgress, `round ${rounds} neither handles an event nor raises a bound`);
-      lastProgress = progress;
-      await advanceTo(horizonByClass);
-      if (options.pause?.() === true) await options.breathe?.(state());
     }
+    if (isIdle(bounds)) break;
+    const horizonByClass = horizons(classes, bounds);
+    const progress = `${horizonByClass.join()}/${loop.eventCount}`;
+    invariant(progress !== lastProgress, `round ${rounds} neither handles an event nor raises a bound`);
+    lastProgress = progress;
+    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(state());
+    if (options.pause?.() === true) await options.breathe?.(state());
   }
   return { ...state(), digests: loop.digests(), waiting: loop.waiting() };
 }

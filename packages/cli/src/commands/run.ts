@@ -17,6 +17,7 @@ interface Options {
   readonly allowOversubscription?: true;
   readonly traceRanks?: string;
   readonly traceSteps?: string;
+  readonly traces: boolean;
 }
 
 const TRACES = `
@@ -43,6 +44,7 @@ export function configure(command: Command, screen: Screen): void {
     .option("--out <folder>", "where the run is written (default: runs/<name of the scenario>)")
     .option("--json", "print summary.json and nothing else")
     .option("--allow-oversubscription", "run also what does not fit the emulated GPUs' memory")
+    .option("--no-traces", "record nothing: faster, and no traces, no analysis and no communication times")
     .option("--trace-ranks <ranks>", "ranks that the traces show: all, or as in 0-7,16")
     .option("--trace-steps <steps>", "steps that the traces show, the first one is 0: all, or as in 2,3")
     .addHelpText("after", TRACES)
@@ -60,6 +62,10 @@ export function configure(command: Command, screen: Screen): void {
       const schedule = options.schedule === undefined ? [] : scheduleSettings(options.schedule);
       const scenario = loadScenario(file, [...settingsOf(options), ...schedule]);
       const folder = options.out ?? path.join("runs", scenario.name);
+      if (!options.traces) {
+        await runUnrecorded(scenario, folder, screen, options.json === true);
+        return;
+      }
       const traces = await tracesOf(options);
       const summary = await runWithProgress(scenario, folder, screen, { traces });
       if (options.json) {
@@ -79,6 +85,33 @@ export async function runWithProgress(
   given: Pick<RunOptions, "traces"> = {},
 ): Promise<Summary> {
   const { runScenario } = await import("@windtunnel/cluster");
+  return await withProgress(scenario, folder, screen, (options) =>
+    runScenario(scenario, { ...options, ...given }),
+  );
+}
+
+async function runUnrecorded(
+  scenario: Scenario,
+  folder: string,
+  screen: Screen,
+  isData: boolean,
+): Promise<void> {
+  const { runUnrecorded: run } = await import("@windtunnel/cluster");
+  const summary = await withProgress(scenario, folder, screen, (options) => run(scenario, options));
+  if (isData) {
+    screen.print(JSON.stringify(summary, undefined, 2));
+    return;
+  }
+  const { renderUnrecorded } = await import("../report/summary-report.ts");
+  screen.print(renderUnrecorded(scenario, summary, folder, screen.colours));
+}
+
+async function withProgress<Result>(
+  scenario: Scenario,
+  folder: string,
+  screen: Screen,
+  run: (options: RunOptions) => Promise<Result>,
+): Promise<Result> {
   const { prepareOutputFolder } = await import("../output-folder.ts");
   const { createProgressDisplay } = await import("../report/progress.ts");
   const outputFolder = prepareOutputFolder(folder);
@@ -87,12 +120,11 @@ export async function runWithProgress(
     return await interruptible(screen, (signal) => {
       signal.addEventListener("abort", () => display.stop());
       const options: RunOptions = {
-        ...given,
         outputFolder,
         signal,
         onProgress: (progress) => display.update(progress),
       };
-      return runScenario(scenario, options);
+      return run(options);
     });
   } finally {
     display.stop();

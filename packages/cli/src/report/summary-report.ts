@@ -1,7 +1,7 @@
 // A run's summary for people: cluster, hosts, steps, communication, traffic, tokens, and where the files are.
 
 import path from "node:path";
-import { formatPlacement, type Scenario, type StepSummary, type Summary } from "@windtunnel/cluster";
+import { formatPlacement, type Scenario, type Summary, type UnrecordedSummary } from "@windtunnel/cluster";
 import type { Colours } from "../screen.ts";
 import { formatBytes, formatCount, formatFraction, formatMicroseconds, formatRanges } from "./format.ts";
 import { renderSection, renderTable, shorten } from "./table.ts";
@@ -30,7 +30,29 @@ export function renderSummary(
   ].join("\n\n");
 }
 
-export function renderCluster(scenario: Scenario, summary: Summary, colours: Colours): string {
+/** Of a run that recorded nothing. */
+export function renderUnrecorded(
+  scenario: Scenario,
+  summary: UnrecordedSummary,
+  folder: string,
+  colours: Colours,
+): string {
+  const file = path.join(path.relative(process.cwd(), folder) || ".", "summary.json");
+  return [
+    renderCluster(scenario, summary, colours),
+    renderHosts(summary, colours),
+    renderSteps(summary, colours),
+    renderTraffic(summary, colours),
+    ...(scenario.math === "real" ? [renderTokens(summary, colours)] : []),
+    `Nothing was recorded: no traces, no communication times. Numbers are in ${file}`,
+  ].join("\n\n");
+}
+
+/** What both kinds of summary say. */
+type AnySummary = Summary | UnrecordedSummary;
+type AnyStep = AnySummary["virtual"]["steps"][number];
+
+export function renderCluster(scenario: Scenario, summary: AnySummary, colours: Colours): string {
   const { model, timing, cluster, parallelism, run, placement } = scenario;
   const kvLength =
     timing.kvLength === undefined ? "" : `, ${formatCount(timing.kvLength)} cached tokens a request`;
@@ -61,10 +83,11 @@ function drawOf({ routing }: Scenario): string {
   return routing !== undefined && "draw" in routing ? routing.draw : "balanced";
 }
 
-export function renderSteps(summary: Summary, colours: Colours): string {
+export function renderSteps(summary: AnySummary, colours: Colours): string {
   const { virtual } = summary;
   const rows = (["prefill", "decode"] as const).flatMap((kind) => {
-    const steps = virtual.steps.filter((step) => step.kind === kind);
+    const all: readonly AnyStep[] = virtual.steps;
+    const steps = all.filter((step) => step.kind === kind);
     return steps.length === 0 ? [] : [stepRow(kind, steps)];
   });
   const latencies = [
@@ -131,7 +154,7 @@ export function renderFiles(folders: readonly string[], colours: Colours): strin
 }
 
 /** The first tokens of the first requests. */
-export function renderTokens(summary: Summary, colours: Colours): string {
+export function renderTokens(summary: AnySummary, colours: Colours): string {
   const rows = summary.outputs.slice(0, REQUESTS_SHOWN).map(({ request, tokens }) => {
     const more = tokens.length > TOKENS_SHOWN ? " …" : "";
     return [`request ${request}`, `${tokens.slice(0, TOKENS_SHOWN).join(" ")}${more}`];
@@ -141,7 +164,7 @@ export function renderTokens(summary: Summary, colours: Colours): string {
   return renderSection("New tokens", { aligns: ["left", "left"], rows: cut(rows, 60) }, colours);
 }
 
-function renderHosts(summary: Summary, colours: Colours): string {
+function renderHosts(summary: AnySummary, colours: Colours): string {
   const { hosts, wall } = summary;
   const rows = hosts
     .slice(0, HOSTS_SHOWN)
@@ -163,7 +186,7 @@ function renderHosts(summary: Summary, colours: Colours): string {
   return `${table}\n${work}`;
 }
 
-function renderTraffic(summary: Summary, colours: Colours): string {
+function renderTraffic(summary: AnySummary, colours: Colours): string {
   const { nvlinkBytes, rdmaBytes, bytesByPlane, messages } = summary.traffic;
   const rows = [
     ["messages", formatCount(messages)],
@@ -177,7 +200,7 @@ function renderTraffic(summary: Summary, colours: Colours): string {
   return renderSection("Traffic of the timed model", { aligns: ["left", "left"], rows }, colours);
 }
 
-function stepRow(kind: string, steps: readonly StepSummary[]): string[] {
+function stepRow(kind: string, steps: readonly AnyStep[]): string[] {
   const times = steps.map((step) => step.us);
   return [
     kind,
@@ -185,8 +208,13 @@ function stepRow(kind: string, steps: readonly StepSummary[]): string[] {
     formatMicroseconds(mean(times)),
     formatMicroseconds(Math.min(...times)),
     formatMicroseconds(Math.max(...times)),
-    formatMicroseconds(mean(steps.map((step) => step.layerUs))),
+    optionalTime(meanOfKnown(steps.map((step) => step.layerUs))),
   ];
+}
+
+function meanOfKnown(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : mean(known);
 }
 
 function fabricOf({ nodes, fabric }: Scenario["cluster"], planeCount: number): string {

@@ -7,7 +7,7 @@ import { createTensorSpace } from "../tensor-space.ts";
 import { carriedBy, type Launch } from "./launch.ts";
 import { runHostProcesses } from "./run-host-processes.ts";
 
-export const launchInline: Launch = async ({ run, outputFolder, eventLog, signal, onProgress }) => {
+export const launchInline: Launch = async ({ run, outputFolder, eventLog, record, signal, onProgress }) => {
   const result = await runHostProcesses({
     run,
     host: 0,
@@ -16,6 +16,7 @@ export const launchInline: Launch = async ({ run, outputFolder, eventLog, signal
     share: { part: 0, partCount: 1 },
     outputFolder,
     eventLog,
+    record,
     onProgress: (progress) => onProgress(0, progress),
     breathe: async () => {
       await nextTurn();

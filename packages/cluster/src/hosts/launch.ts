@@ -7,6 +7,7 @@ export interface LaunchOptions {
   readonly run: PreparedRun;
   readonly outputFolder: string;
   readonly eventLog: boolean;
+  readonly record: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (host: number, progress: HostProgress) => void;
 }

@@ -41,7 +41,7 @@ function endAlone(): never {
 
 async function carry(assignment: ProcessAssignment): Promise<void> {
   try {
-    const { scenario, host, hostCount, transport, outputFolder, eventLog } = assignment;
+    const { scenario, host, hostCount, transport, outputFolder, eventLog, record } = assignment;
     const { exchange, endpoint } = await ZeromqExchange.bind<WindowMessage>(
       host,
       hostCount,
@@ -60,6 +60,7 @@ async function carry(assignment: ProcessAssignment): Promise<void> {
       share: { part: 0, partCount: 1 },
       outputFolder,
       eventLog,
+      record,
       onProgress: (progress) => tell({ kind: "progress", progress }),
       breathe: nextTurn,
     });

@@ -26,6 +26,7 @@ export interface ProcessAssignment {
   readonly transport: "ipc" | "tcp";
   readonly outputFolder: string;
   readonly eventLog: boolean;
+  readonly record: boolean;
 }
 
 export type ToHost =
@@ -74,7 +75,7 @@ async function superviseHosts(
   socketFolder: string,
   children: ChildProcess[],
 ): Promise<LaunchedHost[]> {
-  const { run, outputFolder, eventLog, signal, onProgress } = options;
+  const { run, outputFolder, eventLog, record, signal, onProgress } = options;
   const { hostCount } = run.hosts;
   const { placement } = run.scenario;
   const transport = placement.kind === "processes" ? placement.transport : "ipc";
@@ -120,7 +121,7 @@ async function superviseHosts(
       const { scenario } = run;
       send(child, {
         kind: "assignment",
-        assignment: { scenario, host, hostCount, transport, outputFolder, eventLog },
+        assignment: { scenario, host, hostCount, transport, outputFolder, eventLog, record },
       });
     }
   });

@@ -3,7 +3,7 @@
 
 import path from "node:path";
 import type { RequestOutcome, StepOutcome } from "@windtunnel/serving";
-import { HostRecording } from "@windtunnel/trace";
+import { HostRecording, noRecorder } from "@windtunnel/trace";
 import type { ValueExchange } from "@windtunnel/transport";
 import { type HostState, runHost, type WaitReport, type WindowMessage } from "@windtunnel/virtual-time";
 import { createProcesses } from "../create-processes.ts";
@@ -27,6 +27,8 @@ export interface HostWork {
   readonly share: { readonly part: number; readonly partCount: number };
   readonly outputFolder: string;
   readonly eventLog: boolean;
+  /** Whether a recording is written. */
+  readonly record: boolean;
   readonly onProgress: (progress: HostProgress) => void;
   /** Lets the thread's event loop run for a moment; a host on a worker thread needs none. */
   readonly breathe?: () => Promise<void>;
@@ -66,14 +68,14 @@ export function eventLogFile(outputFolder: string, host: number): string {
 export async function runHostProcesses(work: HostWork): Promise<HostResult> {
   const { run, host, exchange, space } = work;
   const sinceBegin = startStopwatch();
-  const recording = new HostRecording(recordingFile(work.outputFolder, host));
+  const recording = work.record ? new HostRecording(recordingFile(work.outputFolder, host)) : undefined;
   const log = work.eventLog ? createEventLog(eventLogFile(work.outputFolder, host)) : undefined;
   try {
     let stepsDone = 0;
-    const { processes, fabrics, scheduler } = createProcesses(run, {
+    const { processes, fabrics, scheduler, parcels } = createProcesses(run, {
       host,
       executed: () => createExecutedModel(run, space!),
-      recorderFor: (process) => recording.recorderFor(process),
+      recorderFor: (process) => recording?.recorderFor(process) ?? noRecorder,
       onStep: (steps) => {
         stepsDone = steps;
       },
@@ -81,7 +83,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     if (space !== undefined) fillShare(run, space, work.share.part, work.share.partCount);
     // All weights are there before anything computes.
     await exchange.swap(
-      Array.from({ length: exchange.hostCount }, () => ({ round: -1, bounds: [], events: [] })),
+      Array.from({ length: exchange.hostCount }, () => ({ round: -1, bounds: [], events: undefined })),
     );
     const startSeconds = sinceBegin();
     const sinceStart = startStopwatch();
@@ -92,6 +94,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       classOf: (process) => CLASSES.indexOf(classOf(run.numbers, process)),
       hostOf: (process) => run.hosts.hostOf(process),
       exchange,
+      cargo: parcels,
       ...(log === undefined ? {} : { observer: log.observer }),
       pause: () => performance.now() - lastBreath > BREATH_MILLISECONDS,
       breathe: async (state) => {
@@ -115,7 +118,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       seconds: sinceStart(),
     };
   } finally {
-    recording.close();
+    recording?.close();
     log?.close();
   }
 }

@@ -9,7 +9,7 @@ import { runHostProcesses } from "./run-host-processes.ts";
 import type { ThreadAssignment, ThreadMessage } from "./threads.ts";
 
 const port = defined(parentPort ?? undefined, "the port to the main thread");
-const { scenario, host, channels, space, outputFolder, eventLog } = workerData as ThreadAssignment;
+const { scenario, host, channels, space, outputFolder, eventLog, record } = workerData as ThreadAssignment;
 const tell = (message: ThreadMessage): void => port.postMessage(message);
 
 try {
@@ -21,6 +21,7 @@ try {
     share: { part: host, partCount: channels.hostCount },
     outputFolder,
     eventLog,
+    record,
     onProgress: (progress) => tell({ kind: "progress", progress }),
   });
   tell({ kind: "result", result });

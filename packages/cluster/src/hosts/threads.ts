@@ -16,6 +16,7 @@ export interface ThreadAssignment {
   readonly space: TensorSpace | undefined;
   readonly outputFolder: string;
   readonly eventLog: boolean;
+  readonly record: boolean;
 }
 
 export type ThreadMessage =
@@ -23,7 +24,7 @@ export type ThreadMessage =
   | { readonly kind: "result"; readonly result: HostResult }
   | { readonly kind: "error"; readonly error: SerializedError };
 
-export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signal, onProgress }) => {
+export const launchThreads: Launch = async ({ run, outputFolder, eventLog, record, signal, onProgress }) => {
   const { hostCount } = run.hosts;
   const ranks = Array.from({ length: run.numbers.rankCount }, (_, rank) => rank);
   const space = createTensorSpace(run, ranks, hostCount);
@@ -35,7 +36,15 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, signa
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       for (let host = 0; host < hostCount; host++) {
         const { scenario } = run;
-        const workerData: ThreadAssignment = { scenario, host, channels, space, outputFolder, eventLog };
+        const workerData: ThreadAssignment = {
+          scenario,
+          host,
+          channels,
+          space,
+          outputFolder,
+          eventLog,
+          record,
+        };
         const worker = new Worker(new URL("./thread-main.ts", import.meta.url), { workerData });
         workers.push(worker);
         worker.on("message", (message: ThreadMessage) => {

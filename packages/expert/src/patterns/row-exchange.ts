@@ -5,7 +5,6 @@ import type { Completion, CostSequence, Dependency } from "@windtunnel/gpu";
 import type { SpanName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import type { DispatchPattern, ExchangeLoad, ExchangeSteps } from "../pattern.ts";
-import type { OutputBlock, RowBlock } from "../exchange-terms.ts";
 import type { RankExchange } from "../rank-exchange.ts";
 import { rowMessageBytes, rowReturnBytes } from "../row-message.ts";
 
@@ -19,34 +18,22 @@ export interface Buffers {
 
 /** `kernels` are the pattern's, for the same loads as its promises. */
 export function rowExchangeSteps(exchange: RankExchange, kernels: Least, buffers?: Buffers): ExchangeSteps {
-  const { rank, shape, others } = exchange;
+  const { rank, shape } = exchange;
   const kernel = (name: SpanName, cost: CostSequence, after: readonly Dependency[]): Completion =>
     exchange.kernel({ name, cost, after });
-  const rowsOf = ({ counts }: RowBlock): number => counts.reduce((sum, count) => sum + count, 0);
   const own: ExchangeLoad = { tokens: exchange.tokens, rows: exchange.tokens * shape.choicesPerToken };
   let arrivedRows = 0;
   return {
     *sendDispatch(after) {
       const free = buffers?.take(exchange) ?? [];
       const sent = kernel("dispatch.send", kernels.send("dispatch", shape, own), [after, ...free]);
-      exchange.send<RowBlock>({
-        after: sent,
-        messages: others.map((to) => {
-          const content = exchange.rowsFor(to);
-          return { to, bytes: rowMessageBytes(shape, rowsOf(content)), content };
-        }),
-      });
-      exchange.keepRows(rank, exchange.rowsFor(rank));
+      exchange.sendAllRows(sent, (rows) => rowMessageBytes(shape, rows));
     },
     *receiveDispatch() {
-      const kept = { tokens: 0, rows: rowsOf(exchange.rowsFor(rank)) };
+      const kept = { tokens: 0, rows: exchange.rowsFor(rank).rows };
       const least = kernels.receive("dispatch", shape, kept);
-      const arrived = yield* exchange.receive<RowBlock>({ from: others, least });
-      arrivedRows = kept.rows;
-      for (const { from, content } of arrived.messages) {
-        exchange.keepRows(from, content);
-        arrivedRows += rowsOf(content);
-      }
+      const arrived = yield* exchange.receiveAllRows(least);
+      arrivedRows = arrived.rows;
       const cost = kernels.receive("dispatch", shape, { tokens: 0, rows: arrivedRows });
       const received = kernel("dispatch.receive", cost, [arrived]);
       buffers?.release(exchange, received);
@@ -56,19 +43,11 @@ export function rowExchangeSteps(exchange: RankExchange, kernels: Least, buffers
       const free = buffers?.take(exchange) ?? [];
       const cost = kernels.send("combine", shape, { tokens: 0, rows: arrivedRows });
       const sent = kernel("combine.send", cost, [after, ...free]);
-      exchange.send<OutputBlock>({
-        after: sent,
-        messages: others.map((to) => {
-          const content = exchange.outputsFor(to);
-          return { to, bytes: rowReturnBytes(shape, content.rows), content };
-        }),
-      });
-      exchange.acceptRows(rank, exchange.outputsFor(rank));
+      exchange.sendAllOutputs(sent, (rows) => rowReturnBytes(shape, rows));
     },
     *receiveCombine(): Program<Dependency> {
       const cost = kernels.receive("combine", shape, own);
-      const arrived = yield* exchange.receive<OutputBlock>({ from: others, least: cost });
-      for (const { from, content } of arrived.messages) exchange.acceptRows(from, content);
+      const arrived = yield* exchange.receiveAllOutputs(cost);
       const received = kernel("combine.receive", cost, [arrived]);
       buffers?.release(exchange, received);
       return received;

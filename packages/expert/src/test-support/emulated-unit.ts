@@ -2,10 +2,10 @@
 // that delivers every parcel after a drawn delay, so that messages overtake each other. No schedule: a test drives the
 // steps itself, or lets every rank do one exchange from end to end.
 
-import { type Instant, microseconds, NEVER, type Payload, RandomStream, RUN_START } from "@windtunnel/base";
+import { type Instant, microseconds, type Payload, RandomStream, RUN_START } from "@windtunnel/base";
 import { CostModel, type Dependency, Gpu, HARDWARE_PROFILES } from "@windtunnel/gpu";
 import { findPreset, type LayerContext, type MlpWeights, type WirePrecision } from "@windtunnel/model";
-import { type Delivery, FABRIC_EVENTS, type Shipment } from "@windtunnel/network-plane";
+import { FABRIC_EVENTS, ParcelTable, type Shipment } from "@windtunnel/network-plane";
 import { type ExpertPlacement, layoutDispatch, placeExperts } from "@windtunnel/router";
 import { packMatrix, plainKernels, type Tensor, TensorMemory } from "@windtunnel/tensor";
 import { noRecorder, type Phase, type Recorder } from "@windtunnel/trace";
@@ -14,6 +14,7 @@ import {
   deadlockError,
   EventLoop,
   type LogicalProcess,
+  NO_LANE,
   type ProcessContext,
   type ProcessEvent,
   type Program,
@@ -93,6 +94,7 @@ export interface TestMessage {
   readonly source: number;
   readonly target: number;
   readonly bytes: number;
+  readonly arrivedAt: Instant;
 }
 
 export interface UnitOutcome {
@@ -139,12 +141,15 @@ export function runUnit(options: UnitOptions): UnitOutcome {
   const messages: TestMessage[] = [];
   const outputs = tokens.map((own) => tensorOf(new Float32Array(own.length * HIDDEN)));
   const processes = new Map<number, LogicalProcess>();
+  const parcels = new ParcelTable();
   for (const rank of tokens.keys()) {
     const target = firstRank + rank;
-    const gpu = createGpu(target, {
+    const recorder: Recorder = {
       ...noRecorder,
-      message: ({ phase, source, bytes }) => messages.push({ phase, source, target, bytes }),
-    });
+      message: ({ phase, source, bytes, arrivedAt }) =>
+        messages.push({ phase, source, target, bytes, arrivedAt }),
+    };
+    const gpu = createGpu(target, recorder, parcels);
     const memoryOfPatterns = new Map<string, unknown>();
     const open: TestRank["open"] = (layer) =>
       openExchange({
@@ -159,25 +164,26 @@ export function runUnit(options: UnitOptions): UnitOutcome {
     gpu.load(() => program({ rank, open }));
     processes.set(target, gpu);
   }
-  processes.set(FABRIC, new DelayingFabric(options.seed));
+  processes.set(FABRIC, new DelayingFabric(options.seed, parcels));
   const loop = new EventLoop({
     processes,
     classes: CLASSES,
     classOf: (process) => (process === FABRIC ? 1 : 0),
   });
   loop.start();
-  loop.advance([NEVER, NEVER]);
+  loop.run();
   const waiting = loop.waiting();
   if (waiting.length > 0) throw deadlockError(waiting);
   return { outputs: outputs.map(({ data }) => data), messages };
 }
 
-function createGpu(rank: number, recorder: Recorder): Gpu {
+function createGpu(rank: number, recorder: Recorder, parcels: ParcelTable): Gpu {
   return new Gpu({
     rank,
     name: `rank ${rank}`,
     costModel: new CostModel(HARDWARE_PROFILES.get("h800")!),
     recorder,
+    parcels,
     routeTo: () => ({ process: FABRIC, entryPort: 0, exitPort: 0, latency: LATENCY }),
     scheduler: { process: FABRIC, latency: LATENCY },
   });
@@ -251,40 +257,22 @@ export function tensorOf(data: Float32Array): Tensor {
 
 class DelayingFabric implements LogicalProcess {
   readonly #random: RandomStream;
+  readonly #parcels: ParcelTable;
 
-  constructor(seed: number) {
+  constructor(seed: number, parcels: ParcelTable) {
     this.#random = new RandomStream(seed, "delays");
+    this.#parcels = parcels;
   }
 
   handle(event: ProcessEvent, context: ProcessContext): void {
-    const { exchange, source, sentAt, header, parcels } = event.body as Shipment;
-    for (const { target, bytes, body } of parcels) {
-      const delivery: Delivery = {
-        exchange,
-        source,
-        target,
-        sentAt,
-        header,
-        bytes,
-        body,
-        queued: 0,
-        transfer: 0,
-        portQueued: 0,
-        slowestProcess: 0,
-        slowestLink: 0,
-        limitingProcess: FABRIC,
-        limitingLink: 0,
-        limitingQueue: 0,
-      };
+    const shipment = event.body as Shipment;
+    for (const [index, target] of shipment.targets.entries()) {
       const time = (context.now + LATENCY + this.#random.below(40 * LATENCY)) as Instant;
-      context.send({
-        target,
-        kind: FABRIC_EVENTS.delivery,
-        sentAt: context.now,
-        time,
-        size: bytes,
-        body: delivery,
-      });
+      const slot = this.#parcels.put(shipment, index, context.now);
+      this.#parcels.arrive(slot, time);
+      const size = shipment.bytes[index]!;
+      const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
+      context.handPart({ ...handed, lane: NO_LANE }, shipment.exchange, shipment.source);
     }
   }
 }

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { after, type Duration, type Instant, microseconds, NEVER, picoseconds } from "@windtunnel/base";
+import { after, type Duration, type Instant, microseconds, picoseconds } from "@windtunnel/base";
 import {
   CostModel,
   type CostSequence,
@@ -13,7 +13,7 @@ import {
   HARDWARE_PROFILES,
   type OperationCost,
 } from "@windtunnel/gpu";
-import { type Delivery, FABRIC_EVENTS, type Shipment } from "@windtunnel/network-plane";
+import { FABRIC_EVENTS, ParcelTable, type Shipment } from "@windtunnel/network-plane";
 import {
   type ExchangeOverlap,
   HostRecording,
@@ -24,7 +24,13 @@ import {
   rankStepOverlaps,
   type SpanName,
 } from "@windtunnel/trace";
-import { type ClassGraph, EventLoop, type LogicalProcess, type Program } from "@windtunnel/virtual-time";
+import {
+  type ClassGraph,
+  EventLoop,
+  type LogicalProcess,
+  NO_LANE,
+  type Program,
+} from "@windtunnel/virtual-time";
 import type { Schedule, ScheduledMicroBatch } from "../schedule.ts";
 import type { TimedLayer } from "../timed-layers.ts";
 
@@ -120,8 +126,8 @@ class ScriptedMicroBatch implements ScheduledMicroBatch {
     const place = this.#place(layer);
     const sent = this.#communicate(`${phase}.send`, layer, dependsOn);
     const body = microseconds(this.#times[phase]);
-    const parcels = [{ target: 1 - this.#gpu.rank, bytes: 1, body }];
-    this.#gpu.send({ exchange: this.#number(phase, layer), phase, place, after: sent, parcels });
+    const message = { targets: [1 - this.#gpu.rank], bytes: [1], bodies: [body] };
+    this.#gpu.send({ exchange: this.#number(phase, layer), phase, place, after: sent, ...message });
   }
 
   *#receive(phase: Phase, layer: TimedLayer): Program<Dependency> {
@@ -160,25 +166,21 @@ const CLASSES: ClassGraph = {
 };
 
 /** Delivers each parcel when its time, which is its body, is over. */
-const network: LogicalProcess = {
-  handle(event, context) {
-    const { exchange, source, sentAt, header, parcels } = event.body as Shipment;
-    for (const { target, bytes, body } of parcels) {
-      const none = { queued: 0, portQueued: 0, transfer: 0, limitingQueue: 0 };
-      const link = { slowestProcess: NETWORK, slowestLink: 0, limitingProcess: NETWORK, limitingLink: 0 };
-      const delivery: Delivery = { exchange, source, target, sentAt, header, bytes, body, ...none, ...link };
-      const time = after(sentAt, body as Duration);
-      context.send({
-        target,
-        kind: FABRIC_EVENTS.delivery,
-        sentAt: context.now,
-        time,
-        size: bytes,
-        body: delivery,
-      });
-    }
-  },
-};
+function createNetwork(parcels: ParcelTable): LogicalProcess {
+  return {
+    handle({ body }, context) {
+      const shipment = body as Shipment;
+      for (const [index, target] of shipment.targets.entries()) {
+        const time = after(shipment.sentAt, shipment.bodies[index] as Duration);
+        const slot = parcels.put(shipment, index, context.now);
+        parcels.arrive(slot, time);
+        const size = shipment.bytes[index]!;
+        const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
+        context.handPart({ ...handed, lane: NO_LANE }, shipment.exchange, shipment.source);
+      }
+    },
+  };
+}
 
 /** Runs `layerCount` layers; gives the exchanges of rank 0 in the layers between, with what was exposed of each. */
 export function exposedInSteadyState(
@@ -189,7 +191,8 @@ export function exposedInSteadyState(
   const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-schedule-"));
   try {
     const host = new HostRecording(path.join(folder, "host"));
-    const processes = new Map<number, LogicalProcess>([[NETWORK, network]]);
+    const parcels = new ParcelTable();
+    const processes = new Map<number, LogicalProcess>([[NETWORK, createNetwork(parcels)]]);
     const layers = Array.from({ length: layerCount }, (_, layer): TimedLayer => {
       return { layer, kind: "moe", executed: undefined, routedBy: layer };
     });
@@ -199,6 +202,7 @@ export function exposedInSteadyState(
         name: `rank ${rank}`,
         costModel: new ScriptedCosts(PROFILE),
         recorder: host.recorderFor(rank),
+        parcels,
         routeTo: () => ({ process: NETWORK, entryPort: 0, exitPort: 0, latency: LATENCY }),
         scheduler: { process: NETWORK, latency: LATENCY },
       });
@@ -213,7 +217,7 @@ export function exposedInSteadyState(
     const classOf = (process: number): number => (process === NETWORK ? 1 : 0);
     const loop = new EventLoop({ processes, classes: CLASSES, classOf });
     loop.start();
-    loop.advance([NEVER, NEVER]);
+    loop.run();
     host.close();
     mergeRecordings(HEADER, [path.join(folder, "host")], path.join(folder, "recording"));
     const recording = openRecording(path.join(folder, "recording"));

@@ -1,0 +1,140 @@
+// Events for another host: keys in one packed array, slots and bodies beside it, packed by the cargo once a round.
+
+import { Payload } from "@windtunnel/base";
+import type { Cargo } from "./cargo.ts";
+
+/** Numbers of an event: time, rank of its key, sequence, target, size, gather, what it carries, label. */
+const STRIDE = 8;
+const FIRST_CAPACITY = 64;
+const NO_GATHER = -1;
+const CARRIES = { nothing: 0, slot: 1, body: 2 } as const;
+
+/** A batch as it crosses: plain data. */
+export interface PackedEvents {
+  readonly keys: Payload;
+  readonly cargo: unknown;
+}
+
+/** An event of a batch; `gather` is undefined where it is no part of one. The object is reused for the next. */
+export interface BatchedEvent {
+  time: number;
+  rank: number;
+  sequence: number;
+  target: number;
+  size: number;
+  gather: number | undefined;
+  label: number;
+  /** -1: none. */
+  slot: number;
+  body: unknown;
+}
+
+export class EventBatch {
+  #keys = new Float64Array(FIRST_CAPACITY * STRIDE);
+  #count = 0;
+  #slots: number[] = [];
+  #bodies: unknown[] = [];
+
+  addEvent(
+    time: number,
+    rank: number,
+    sequence: number,
+    target: number,
+    size: number,
+    slot: number,
+    body: unknown,
+  ): void {
+    const carries = slot >= 0 ? CARRIES.slot : body === undefined ? CARRIES.nothing : CARRIES.body;
+    this.#add(time, rank, sequence, target, size, NO_GATHER, carries, 0);
+    if (carries === CARRIES.slot) this.#slots.push(slot);
+    else if (carries === CARRIES.body) this.#bodies.push(body);
+  }
+
+  addPart(
+    time: number,
+    rank: number,
+    sequence: number,
+    target: number,
+    size: number,
+    gather: number,
+    slot: number,
+    label: number,
+  ): void {
+    this.#add(time, rank, sequence, target, size, gather, CARRIES.slot, label);
+    this.#slots.push(slot);
+  }
+
+  /** Everything so far, for the other host; the batch is empty afterwards. */
+  pack(cargo: Cargo): PackedEvents | undefined {
+    if (this.#count === 0) return undefined;
+    const bytes = new Uint8Array(this.#keys.slice(0, this.#count * STRIDE).buffer);
+    const packed = { keys: new Payload(bytes), cargo: cargo.pack(this.#slots, this.#bodies) };
+    this.#count = 0;
+    this.#slots = [];
+    this.#bodies = [];
+    return packed;
+  }
+
+  #add(
+    time: number,
+    rank: number,
+    sequence: number,
+    target: number,
+    size: number,
+    gather: number,
+    carries: number,
+    label: number,
+  ): void {
+    const at = this.#count++ * STRIDE;
+    if (at === this.#keys.length) {
+      const keys = new Float64Array(at * 2);
+      keys.set(this.#keys);
+      this.#keys = keys;
+    }
+    const keys = this.#keys;
+    keys[at] = time;
+    keys[at + 1] = rank;
+    keys[at + 2] = sequence;
+    keys[at + 3] = target;
+    keys[at + 4] = size;
+    keys[at + 5] = gather;
+    keys[at + 6] = carries;
+    keys[at + 7] = label;
+  }
+}
+
+/** Gives every event of a batch to `take`, in the order in which they were added. */
+export function unpackEvents(
+  { keys: { bytes }, cargo: packed }: PackedEvents,
+  cargo: Cargo,
+  take: (event: Readonly<BatchedEvent>) => void,
+): void {
+  const keys = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+  const { slots, bodies } = cargo.unpack(packed);
+  const event: BatchedEvent = {
+    time: 0,
+    rank: 0,
+    sequence: 0,
+    target: 0,
+    size: 0,
+    gather: undefined,
+    label: 0,
+    slot: -1,
+    body: undefined,
+  };
+  let [slotsTaken, bodiesTaken] = [0, 0];
+  for (let at = 0; at < keys.length; at += STRIDE) {
+    const carries = keys[at + 6]!;
+    const gather = keys[at + 5]!;
+    event.time = keys[at]!;
+    event.rank = keys[at + 1]!;
+    event.sequence = keys[at + 2]!;
+    event.target = keys[at + 3]!;
+    event.size = keys[at + 4]!;
+    event.gather = gather === NO_GATHER ? undefined : gather;
+    event.label = keys[at + 7]!;
+    event.slot = carries === CARRIES.slot ? slots[slotsTaken++]! : -1;
+    event.body = carries === CARRIES.body ? bodies[bodiesTaken++] : undefined;
+    take(event);
+  }
+}

@@ -1,0 +1,284 @@
+// A process that lives on this host: its pending events, its gathers, its digest. It is its own context, so that an event
+// makes no object. It asserts at each send what the class graph states, and at each arrival that nothing comes too late.
+
+import { type Instant, invariant, InvariantViolation, NEVER, RUN_START } from "@windtunnel/base";
+import type { ClassBound, ClassGraph } from "./class-graph.ts";
+import { EventDigest } from "./digest.ts";
+import type { EventBatch } from "./event-batch.ts";
+import { isKind, isProcessNumber, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
+import { EventQueue, NO_LANE } from "./event-queue.ts";
+import { Gather } from "./gather.ts";
+import type {
+  GatheredParts,
+  HandedSlot,
+  LogicalProcess,
+  OutgoingEvent,
+  ProcessContext,
+  ProcessEvent,
+} from "./logical-process.ts";
+
+/** What the residents of a host share. */
+export interface Neighbourhood {
+  readonly classes: ClassGraph;
+  readonly classOf: (process: number) => number;
+  /** What each class has been advanced to. */
+  readonly passed: Float64Array;
+  readonly observer: ((event: Readonly<ProcessEvent>) => void) | undefined;
+  readonly residentOf: (process: number) => Resident | undefined;
+  /** The batch for a process on another host, which an event will reach at `time`. */
+  readonly outboxFor: (process: number, time: number) => EventBatch;
+}
+
+export class Resident implements ProcessContext {
+  readonly number: number;
+  readonly process: LogicalProcess;
+  readonly classIndex: number;
+  readonly digest: EventDigest = new EventDigest();
+  readonly #shared: Neighbourhood;
+  /** latency[class]: the least time from here to a process of that class; NaN where nothing is sent. */
+  readonly #latency: Float64Array;
+  readonly #queue = new EventQueue();
+  readonly #gathers = new Map<number, Gather>();
+  /** Gathers that are over, for the next ones. */
+  readonly #spare: Gather[] = [];
+  readonly #event: ProcessEvent;
+  #nextSequence = 0;
+  #partCount = 0;
+  /** What the process promises, and whether it may have changed its mind. */
+  #notBefore = 0;
+  #quiet = 0;
+  #mayPromiseAnew = true;
+  now: Instant = RUN_START;
+
+  constructor(number: number, process: LogicalProcess, shared: Neighbourhood) {
+    invariant(isProcessNumber(number), `process number ${number}`);
+    this.number = number;
+    this.process = process;
+    this.#shared = shared;
+    this.classIndex = shared.classOf(number);
+    this.#latency = Float64Array.from(
+      shared.classes.latency[this.classIndex]!,
+      (latency) => latency ?? Number.NaN,
+    );
+    this.#event = {
+      time: RUN_START,
+      kind: 0,
+      source: 0,
+      sequence: 0,
+      target: number,
+      argument: 0,
+      size: 0,
+      body: undefined,
+    };
+  }
+
+  get earliestTime(): number {
+    const queued = this.#queue.earliestTime;
+    const { own } = this.process;
+    return own !== undefined && own.earliestTime < queued ? own.earliestTime : queued;
+  }
+
+  /** Of all events that it has handled, and parts that were filed for it. */
+  get digestText(): string {
+    const { own } = this.process;
+    return own === undefined ? this.digest.toString() : `${this.digest.toString()} ${own.digest.toString()}`;
+  }
+
+  get partCount(): number {
+    return this.#partCount;
+  }
+
+  /** Whether it runs programs: one event of such a process may stand for much work. */
+  get isProgram(): boolean {
+    return this.process.outlook !== undefined;
+  }
+
+  start(): void {
+    this.process.start?.(this);
+  }
+
+  /** Handles events below the horizon, at most so many; returns how many. */
+  handleBelow(horizon: number, limit: number): number {
+    const event = this.#event;
+    const queue = this.#queue;
+    const { observer } = this.#shared;
+    let handled = 0;
+    this.#mayPromiseAnew = true;
+    const { own } = this.process;
+    while (handled < limit) {
+      const queued = queue.earliestTime;
+      if (own !== undefined && own.earliestTime < horizon && own.earliestTime <= queued) {
+        const before = own.count;
+        // Those at the same instant as a queued event come before it.
+        own.runBefore(queued < horizon ? queued + 1 : horizon, limit - handled, this, this.#observeOwn);
+        handled += own.count - before;
+        continue;
+      }
+      if (queued >= horizon) break;
+      queue.popInto(event);
+      handled++;
+      this.digest.add(event.time, rankOfKey(event.kind, event.source), event.sequence, event.size);
+      observer?.(event);
+      this.now = event.time;
+      this.process.handle(event, this);
+    }
+    return handled;
+  }
+
+  /** Tells the observer of an event that the process keeps itself. */
+  get #observeOwn(): ((time: Instant, sequence: number, slot: number) => void) | undefined {
+    const { observer } = this.#shared;
+    if (observer === undefined) return undefined;
+    const { number: target } = this;
+    const { kind } = this.process.own!;
+    return (time, sequence, argument) =>
+      observer({ time, kind, source: target, sequence, target, argument, size: 0, body: undefined });
+  }
+
+  /** Takes what this process can promise into its class's bound. */
+  lowerBound(bound: ClassBound): void {
+    if (this.#mayPromiseAnew) {
+      const { outlook } = this.process;
+      this.#notBefore = outlook?.notBefore ?? 0;
+      this.#quiet = outlook?.quiet ?? 0;
+      this.#mayPromiseAnew = false;
+    }
+    const [notBefore, quiet] = [this.#notBefore, this.#quiet];
+    if (notBefore < bound.notBefore) bound.notBefore = notBefore;
+    if (quiet < bound.quiet) bound.quiet = quiet;
+    const { earliestTime } = this;
+    if (earliestTime === NEVER) return;
+    const send = Math.max(notBefore, earliestTime + quiet);
+    if (send < bound.pendingSend) bound.pendingSend = send;
+  }
+
+  /** An event for this process. */
+  file(
+    time: number,
+    kind: number,
+    source: number,
+    sequence: number,
+    argument: number,
+    size: number,
+    body: unknown,
+    lane: number = NO_LANE,
+  ): void {
+    if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
+    this.#queue.push(time, kind, source, sequence, argument, size, body, lane);
+  }
+
+  /** A part of one of this process's gathers. */
+  filePart(
+    time: number,
+    rank: number,
+    sequence: number,
+    size: number,
+    number: number,
+    slot: number,
+    label: number,
+  ): void {
+    if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
+    this.digest.addPart(time, rank, sequence, size);
+    this.#partCount++;
+    const { observer } = this.#shared;
+    if (observer !== undefined) {
+      const [kind, source] = [kindOfKey(rank), sourceOfKey(rank)];
+      const at = { time: time as Instant, kind, source, sequence, target: this.number };
+      observer({ ...at, argument: number, size, body: undefined });
+    }
+    const gather = this.#gatherOf(number);
+    if (gather.add(slot, label, time)) this.#wake(number, gather);
+  }
+
+  send({ target, kind, sentAt, time, size, body }: OutgoingEvent): void {
+    this.#check(target, kind, sentAt, time);
+    const sequence = this.#nextSequence++;
+    const resident = this.#shared.residentOf(target);
+    if (resident !== undefined) resident.file(time, kind, this.number, sequence, 0, size, body);
+    else {
+      const rank = rankOfKey(kind, this.number);
+      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, -1, body);
+    }
+  }
+
+  sendSelf(time: Instant, kind: number, argument: number): void {
+    if (time < this.now || !isKind(kind)) this.#sendsWrong(this.number, kind, time, time);
+    this.#queue.push(time, kind, this.number, this.#nextSequence++, argument, 0, undefined);
+  }
+
+  hand({ target, kind, sentAt, time, size, slot, lane }: HandedSlot): void {
+    this.#check(target, kind, sentAt, time);
+    const sequence = this.#nextSequence++;
+    const resident = this.#shared.residentOf(target);
+    if (resident !== undefined) resident.file(time, kind, this.number, sequence, slot, size, undefined, lane);
+    else {
+      const rank = rankOfKey(kind, this.number);
+      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, slot, undefined);
+    }
+  }
+
+  handPart({ target, kind, sentAt, time, size, slot }: HandedSlot, gather: number, label: number): void {
+    this.#check(target, kind, sentAt, time);
+    const sequence = this.#nextSequence++;
+    const rank = rankOfKey(kind, this.number);
+    const resident = this.#shared.residentOf(target);
+    if (resident !== undefined) resident.filePart(time, rank, sequence, size, gather, slot, label);
+    else
+      this.#shared.outboxFor(target, time).addPart(time, rank, sequence, target, size, gather, slot, label);
+  }
+
+  expect(number: number, count: number, kind: number): boolean {
+    const gather = this.#gatherOf(number);
+    gather.expect(count, kind);
+    if (gather.isComplete && gather.latest <= this.now) return true;
+    if (gather.isComplete) this.#wake(number, gather);
+    return false;
+  }
+
+  gathered(number: number): GatheredParts {
+    return this.#gatherOf(number);
+  }
+
+  forget(number: number): void {
+    const gather = this.#gathers.get(number);
+    if (gather === undefined) return;
+    this.#gathers.delete(number);
+    gather.clear();
+    this.#spare.push(gather);
+  }
+
+  /** The event of a complete gather, numbered by it: the order in which parts are filed is a matter of placement. */
+  #wake(number: number, { latest, kind }: Gather): void {
+    this.#queue.push(latest, kind, this.number, number, number, 0, undefined);
+  }
+
+  #gatherOf(number: number): Gather {
+    let gather = this.#gathers.get(number);
+    if (gather === undefined) this.#gathers.set(number, (gather = this.#spare.pop() ?? new Gather()));
+    return gather;
+  }
+
+  #check(target: number, kind: number, sentAt: number, time: number): void {
+    const latency = this.#latency[this.#shared.classOf(target)]!;
+    if (!(time >= sentAt + latency) || sentAt < this.now || !isKind(kind))
+      this.#sendsWrong(target, kind, sentAt, time);
+  }
+
+  #sendsWrong(target: number, kind: number, sentAt: number, time: number): never {
+    const { classes, classOf } = this.#shared;
+    const edge = `${classes.names[this.classIndex]} to ${classes.names[classOf(target)]}`;
+    const latency = this.#latency[classOf(target)]!;
+    const what = `process ${this.number} sends an event of kind ${kind} to process ${target}`;
+    invariant(isKind(kind), `${what}: that is no kind`);
+    invariant(sentAt >= this.now, `${what} into the past: ${sentAt} < ${this.now} ps`);
+    invariant(!Number.isNaN(latency), `${what}: nothing is sent from ${edge}`);
+    throw new InvariantViolation(`${what} in ${time - sentAt} ps: from ${edge} takes at least ${latency} ps`);
+  }
+
+  #cameTooLate(time: number): never {
+    const passed = this.#shared.passed[this.classIndex]!;
+    throw new InvariantViolation(
+      `event at ${time} ps for process ${this.number} arrived below the bound ${passed} ps`,
+    );
+  }
+}
