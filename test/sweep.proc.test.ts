@@ -1,11 +1,11 @@
 // `windtunnel sweep` as a user starts it: the same table with any number of workers, and nothing lost by Ctrl-C or a kill
 // but the points at work.
 
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { type CommandEnd, remainsOf, startCommand, until, writeScenario } from "./support/command.ts";
-import { temporaryFolder } from "./support/folders.ts";
+import { exampleFile, temporaryFolder } from "./support/folders.ts";
 
 const SCENARIO = {
   name: "swept",
@@ -106,5 +106,21 @@ test("a point that fails is in the table, the others are run, and the command en
   const [, first, second] = readFileSync(path.join(out, "table.csv"), "utf8").split("\n");
   expect(first).toMatch(/^1,\d.*,[0-9a-f]{64},$/);
   expect(second).toMatch(/^1000000000000,{15}"?\w/);
+  expect(remainsOf(command)).toEqual([]);
+});
+
+test("a worker thread that dies ends the sweep with its point, and nothing is left", async () => {
+  const folder = temporaryFolder();
+  const dying = 'import { isMainThread } from "node:worker_threads";\nif (!isMainThread) process.exit(3);\n';
+  const pattern = dying + readFileSync(exampleFile("one-copy-per-rank"), "utf8");
+  writeFileSync(path.join(folder, "dying.ts"), pattern);
+  const scenario = writeScenario(folder, SCENARIO);
+  const over = "run.decode.dispatch=direct,./dying.ts";
+  const command = startCommand(["sweep", scenario, "--over", over, "--out", path.join(folder, "out")]);
+  const { exitCode, stdout, stderr } = await command.end;
+  expect([exitCode, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(
+    /^error: a worker thread ended at the point run\.decode\.dispatch=\.\/dying\.ts: .*code: 3\n +next +the same command/,
+  );
   expect(remainsOf(command)).toEqual([]);
 });

@@ -11,17 +11,17 @@ import type { Scenario } from "../scenario/index.ts";
 import type { PointOutcome, PointProgress, PointTask } from "./point-thread.ts";
 
 export interface PoolOptions {
-  readonly scenarios: readonly Scenario[];
+  readonly points: readonly { readonly scenario: Scenario; /** For messages. */ readonly place: string }[];
   readonly workerCount: number;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: PointProgress) => void;
-  /** Called once for each scenario, in the order in which they end. */
+  /** Called once for each point, in the order in which they end. */
   readonly onOutcome: (index: number, outcome: PointOutcome) => void;
 }
 
 /** Rejects when the signal fires, when a thread dies, and when `onOutcome` throws; the points at work are lost then. */
 export async function runOnPool(options: PoolOptions): Promise<void> {
-  const { scenarios, workerCount, signal, onProgress, onOutcome } = options;
+  const { points, workerCount, signal, onProgress, onOutcome } = options;
   signal.throwIfAborted();
   const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-sweep-"));
   const pool = new Piscina<PointTask, PointOutcome>({
@@ -40,8 +40,8 @@ export async function runOnPool(options: PoolOptions): Promise<void> {
   pool.on("error", () => undefined);
   try {
     await Promise.all(
-      scenarios.map(async (scenario, index) => {
-        const outcome = await resultOf(pool.run({ index, scenario, folder }));
+      points.map(async ({ scenario, place }, index) => {
+        const outcome = await resultOf(pool.run({ index, scenario, folder }), place);
         signal.throwIfAborted();
         onOutcome(index, outcome);
       }),
@@ -56,12 +56,12 @@ export async function runOnPool(options: PoolOptions): Promise<void> {
 }
 
 /** Threads catch what a point throws, so a rejection is the end of a thread. */
-async function resultOf(run: Promise<PointOutcome>): Promise<PointOutcome> {
+async function resultOf(run: Promise<PointOutcome>, place: string): Promise<PointOutcome> {
   try {
     return await run;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WorldError("host-died", `a worker thread of the sweep ended: ${why}`, {
+    throw new WorldError("host-died", `a worker thread ended at the point ${place}: ${why}`, {
       next: "the same command goes on where this one ended; if memory ran out, with a smaller --workers",
     });
   }

@@ -75,7 +75,7 @@ export async function runSweep(plan: SweepPlan, options: SweepOptions): Promise<
   if (points.length > 0) {
     const { runOnPool } = await import("./pool.ts");
     await runOnPool({
-      scenarios: points.map(({ scenario }) => scenario),
+      points: points.map(({ scenario, place }) => ({ scenario, place: describePlace(plan.axes, place) })),
       workerCount: Math.min(workerCount, points.length),
       signal: options.signal ?? new AbortController().signal,
       onProgress: ({ index, fraction }) => {
