@@ -12,6 +12,7 @@ export type WorldErrorCode =
   | "pattern" // a dispatch pattern lost tokens, or broke its own limits
   | "schedule" // a schedule left operations out, or issued them before what they need
   | "numerics" // a NaN or an infinity reached a tensor
+  | "sweep" // some points of a sweep failed; the others were run
   | "disk"; // writing the run failed
 
 export interface WorldErrorDetails {

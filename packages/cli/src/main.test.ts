@@ -22,6 +22,7 @@ function widestLine(text: string): number {
 
 const COMMANDS = [
   "run",
+  "sweep",
   "start",
   "generate",
   "models",

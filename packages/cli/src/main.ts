@@ -16,6 +16,10 @@ interface Subcommand {
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   run: { summary: "run a scenario on an emulated cluster", load: () => import("./commands/run.ts") },
+  sweep: {
+    summary: "a scenario over a grid of values: one table and a plot",
+    load: () => import("./commands/sweep.ts"),
+  },
   start: {
     summary: "the first run: one cluster, without and with overlap",
     load: () => import("./commands/start.ts"),

@@ -24,6 +24,7 @@ export {
 export { runScenario, runUnrecorded } from "./run-scenario.ts";
 export * from "./scenario/index.ts";
 export { scheduleSettings } from "./schedules.ts";
+export * from "./sweep/index.ts";
 export {
   applyChange,
   type Change,

@@ -9,30 +9,21 @@ import { prepareRun } from "./prepare-run.ts";
 import type { RunProgress, Summary } from "./result.ts";
 import { runScenario } from "./run-scenario.ts";
 import type { Scenario } from "./scenario/index.ts";
+import { STEP_KINDS, type StepKind, type StepMeans, stepMeans } from "./step-means.ts";
 import { checkedScenario, mainPhase } from "./what-if/apply-change.ts";
 import type { Change } from "./what-if/change.ts";
 
 export { applyChange } from "./what-if/apply-change.ts";
 export { type Change, parseChanges } from "./what-if/change.ts";
 export { defaultChanges } from "./what-if/default-changes.ts";
-
-type StepKind = "prefill" | "decode";
-const STEP_KINDS = ["prefill", "decode"] as const;
-
-/** Means over the steps of a kind, in microseconds. */
-export interface WhatIfStep {
-  readonly stepUs: number;
-  readonly layerUs: number;
-  /** Exposed communication of one step, mean over GPUs. */
-  readonly exposedUs: number;
-}
+export type { StepMeans as WhatIfStep } from "./step-means.ts";
 
 export interface WhatIfMeasures {
   readonly totalUs: number;
   /** Exposed communication of the whole run, mean over GPUs. */
   readonly exposedUs: number;
   /** Of those kinds of steps that were run. */
-  readonly steps: Partial<Record<StepKind, WhatIfStep>>;
+  readonly steps: Partial<Record<StepKind, StepMeans>>;
   readonly digests: Summary["digests"];
 }
 
@@ -49,7 +40,7 @@ export interface WhatIfOutcome {
   readonly difference: {
     readonly total: WhatIfDifference;
     readonly exposed: WhatIfDifference;
-    readonly steps: Partial<Record<StepKind, Readonly<Record<keyof WhatIfStep, WhatIfDifference>>>>;
+    readonly steps: Partial<Record<StepKind, Readonly<Record<keyof StepMeans, WhatIfDifference>>>>;
   };
   /** What to know of the change; null where its name says it all. */
   readonly remark: string | null;
@@ -124,26 +115,14 @@ async function measure(
   }
 }
 
-function measuresOf({ virtual, communication, communicationByStepKind, digests }: Summary): WhatIfMeasures {
-  const steps: Partial<Record<StepKind, WhatIfStep>> = {};
-  for (const kind of STEP_KINDS) {
-    const ofKind = virtual.steps.filter((step) => step.kind === kind);
-    if (ofKind.length === 0) continue;
-    steps[kind] = {
-      stepUs: mean(ofKind.map(({ us }) => us)),
-      layerUs: mean(ofKind.map(({ layerUs }) => layerUs)),
-      exposedUs: (communicationByStepKind[kind]?.exposedUs ?? 0) / ofKind.length,
-    };
-  }
+function measuresOf(summary: Summary): WhatIfMeasures {
+  const { virtual, communication, digests } = summary;
+  const steps = stepMeans(summary);
   return { totalUs: virtual.totalUs, exposedUs: communication.exposedUs, steps, digests };
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 function differenceOf(before: WhatIfMeasures, after: WhatIfMeasures): WhatIfOutcome["difference"] {
-  const steps: Partial<Record<StepKind, Record<keyof WhatIfStep, WhatIfDifference>>> = {};
+  const steps: Partial<Record<StepKind, Record<keyof StepMeans, WhatIfDifference>>> = {};
   for (const kind of STEP_KINDS) {
     const [one, other] = [before.steps[kind], after.steps[kind]];
     if (one === undefined || other === undefined) continue;

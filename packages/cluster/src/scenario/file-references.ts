@@ -39,28 +39,47 @@ export function resolveFileReferences(scenario: Scenario, folder: string): Scena
   };
 }
 
-/** Files and folders that a resolved scenario names and that are not there. */
-export function missingFiles(scenario: Scenario): Problem[] {
-  const { model, timing, workload, run } = scenario;
-  const problems: Problem[] = [];
-  const expectKind = (fieldPath: readonly string[], file: string, kind: "file" | "folder"): void => {
-    const actual = kindOf(file);
-    if (actual === kind) return;
-    const found = actual === undefined ? `${file}, which is not there` : `${file}, which is a ${actual}`;
-    const allowed = kind === "folder" ? "a folder with config.json and *.safetensors" : "a file";
-    problems.push({ path: fieldPath, message: `found ${found}; allowed: ${allowed}`, found, allowed });
-  };
-  if ("checkpoint" in model) expectKind(["model", "checkpoint"], model.checkpoint, "folder");
-  if (isFileReference(timing.model)) expectKind(["timing", "model"], timing.model, "file");
-  if (isFileReference(timing.gpu)) expectKind(["timing", "gpu"], timing.gpu, "file");
+/** A file or a folder that a scenario names. */
+export interface FileReference {
+  readonly path: readonly string[];
+  readonly file: string;
+  /** What it must be: a module is a file of code. */
+  readonly kind: "file" | "module" | "folder";
+}
+
+/** Everything that a resolved scenario names, in the order of its fields. */
+export function fileReferences(scenario: Scenario): FileReference[] {
+  const { model, timing, workload, routing, run } = scenario;
+  const references: FileReference[] = [];
+  if ("checkpoint" in model)
+    references.push({ path: ["model", "checkpoint"], file: model.checkpoint, kind: "folder" });
+  if (routing !== undefined && "file" in routing)
+    references.push({ path: ["routing", "file"], file: routing.file, kind: "file" });
+  for (const field of ["model", "gpu"] as const) {
+    const file = timing[field];
+    if (isFileReference(file)) references.push({ path: ["timing", field], file, kind: "file" });
+  }
   for (const kind of ["prefill", "decode"] as const) {
     for (const field of ["schedule", "dispatch"] as const) {
       const file = run[kind][field];
-      if (isModuleFile(file)) expectKind(["run", kind, field], file, "file");
+      if (isModuleFile(file)) references.push({ path: ["run", kind, field], file, kind: "module" });
     }
   }
-  if ("prompts" in workload) expectKind(["workload", "prompts"], workload.prompts, "file");
-  return problems;
+  if ("prompts" in workload)
+    references.push({ path: ["workload", "prompts"], file: workload.prompts, kind: "file" });
+  return references;
+}
+
+/** Files and folders that a resolved scenario names and that are not there. */
+export function missingFiles(scenario: Scenario): Problem[] {
+  return fileReferences(scenario).flatMap(({ path: fieldPath, file, kind }) => {
+    const actual = kindOf(file);
+    const needed = kind === "folder" ? "folder" : "file";
+    if (actual === needed) return [];
+    const found = actual === undefined ? `${file}, which is not there` : `${file}, which is a ${actual}`;
+    const allowed = needed === "folder" ? "a folder with config.json and *.safetensors" : "a file";
+    return [{ path: fieldPath, message: `found ${found}; allowed: ${allowed}`, found, allowed }];
+  });
 }
 
 function kindOf(file: string): "file" | "folder" | undefined {

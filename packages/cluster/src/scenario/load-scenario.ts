@@ -27,22 +27,23 @@ export interface ScenarioOrigin {
 }
 
 /**
- * Reads a scenario file (YAML or JSON). `settings` are `path=value` as after `--set`, applied in order.
+ * Reads a scenario file (YAML or JSON). `settings` are `path=value` as after `--set`, or read already; they
+ * are applied in order.
  * Throws an input error that names every problem.
  */
-export function loadScenario(file: string, settings: readonly string[] = []): Scenario {
+export function loadScenario(file: string, settings: readonly (string | FieldSetting)[] = []): Scenario {
   const absolute = path.resolve(file);
   const lines = new LineCounter();
   const document = parseYaml(readText(file), file, lines);
   let value: unknown = document.toJS();
-  const parsedSettings: FieldSetting[] = settings.map(parseSetting);
+  const parsedSettings = settings.map((each) => (typeof each === "string" ? parseSetting(each) : each));
   for (const setting of parsedSettings) value = withSetting(value, setting);
   const name = nameFromFile(absolute);
   return resolveScenario(value, {
     file,
     folder: path.dirname(absolute),
     ...(name === "" ? {} : { name }),
-    locate: (at) => (isSetBy(parsedSettings, at) ? "--set" : lineOf(document, lines, at)),
+    locate: (at) => settingOf(parsedSettings, at)?.option ?? lineOf(document, lines, at),
   });
 }
 
@@ -124,8 +125,9 @@ function nameFromFile(file: string): string {
     .slice(0, 100);
 }
 
-function isSetBy(settings: readonly FieldSetting[], at: readonly string[]): boolean {
-  return settings.some((setting) => setting.path.every((key, i) => at[i] === key));
+/** The setting that a field has its value from: the last one of it, or of a field around it. */
+function settingOf(settings: readonly FieldSetting[], at: readonly string[]): FieldSetting | undefined {
+  return settings.findLast((setting) => setting.path.every((key, i) => at[i] === key));
 }
 
 /** The line of a field's key, or of the nearest enclosing field that is there. */

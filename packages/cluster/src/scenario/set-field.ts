@@ -8,6 +8,15 @@ import { describeValue } from "./problems.ts";
 export interface FieldSetting {
   readonly path: readonly string[];
   readonly value: unknown;
+  /** What it was typed after, for messages. */
+  readonly option: string;
+}
+
+/** A setting whose value is not read yet. */
+export interface SettingText {
+  readonly path: readonly string[];
+  readonly text: string;
+  readonly option: string;
 }
 
 const KEY = String.raw`"[^"]+"|[^".=]+`;
@@ -15,28 +24,39 @@ const SETTING = new RegExp(`^((?:${KEY})(?:[.](?:${KEY}))*)=(.*)$`, "s");
 
 /** Reads `cluster.nodes=2`. Dots separate keys, except inside double quotes. */
 export function parseSetting(setting: string): FieldSetting {
+  return readSetting(splitSetting(setting, "--set", "path=value, such as cluster.nodes=2"));
+}
+
+/** The path apart from what follows the equals sign. */
+export function splitSetting(setting: string, option: string, allowed: string): SettingText {
   const match = SETTING.exec(setting);
   const keys = match?.[1]?.match(new RegExp(KEY, "g")) ?? [];
   const path = keys.map((key) => key.replaceAll('"', ""));
   if (match === null || path.includes("__proto__")) {
-    const allowed = "path=value, such as cluster.nodes=2";
     const found = describeValue(setting);
-    throw inputError(`--set: found ${found}; allowed: ${allowed}`, { path: "--set", found, allowed });
+    throw inputError(`${option}: found ${found}; allowed: ${allowed}`, { path: option, found, allowed });
   }
+  return { path, text: match[2] ?? "", option };
+}
+
+export function readSetting({ path, text, option }: SettingText): FieldSetting {
   try {
-    return { path, value: parse(match[2] ?? "") as unknown };
+    return { path, value: parse(text) as unknown, option };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reason = error.message.split("\n")[0] ?? "";
-    throw inputError(`--set ${path.join(".")}: the value is not YAML: ${reason}`, {
+    throw inputError(`${option} ${path.join(".")}: the value is not YAML: ${reason}`, {
       path: path.join("."),
-      found: match[2],
+      found: text,
     });
   }
 }
 
 /** A copy of `scenario` with the field set; what stood at the path is replaced as a whole. */
-export function withSetting(scenario: unknown, { path, value }: FieldSetting): unknown {
+export function withSetting(
+  scenario: unknown,
+  { path, value }: Pick<FieldSetting, "path" | "value">,
+): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return value;
   const isMapping = typeof scenario === "object" && scenario !== null && !Array.isArray(scenario);
