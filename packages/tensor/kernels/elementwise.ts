@@ -1,7 +1,7 @@
-// Functions of single elements: sigmoid, SwiGLU, sums of whole tensors, and the search for NaN.
+// Functions of single elements: sigmoid, sums of whole tensors, and the search for NaN.
 // Addresses are in bytes, counts in elements.
 
-import { siluOf, sigmoidOf } from "./exponential";
+import { sigmoidOf } from "./exponential";
 import { loadTail, storeTail } from "./lanes";
 
 export function sigmoid(out: usize, x: usize, count: i32): void {
@@ -9,24 +9,6 @@ export function sigmoid(out: usize, x: usize, count: i32): void {
   for (; x < end; x += 16, out += 16) v128.store(out, sigmoidOf(v128.load(x)));
   const rest = count & 3;
   if (rest > 0) storeTail(out, sigmoidOf(loadTail(x, rest)), rest);
-}
-
-/** gateUp is [rows, 2 · inner]: the gates of a row, then its ups. */
-export function swiglu(out: usize, gateUp: usize, rows: i32, inner: i32): void {
-  const rowBytes = <usize>inner << 2;
-  const rest = inner & 3;
-  for (let row = 0; row < rows; row++) {
-    let gate = gateUp;
-    const end = gate + (<usize>(inner & -4) << 2);
-    for (; gate < end; gate += 16, out += 16) {
-      v128.store(out, f32x4.mul(siluOf(v128.load(gate)), v128.load(gate + rowBytes)));
-    }
-    if (rest > 0) {
-      storeTail(out, f32x4.mul(siluOf(loadTail(gate, rest)), loadTail(gate + rowBytes, rest)), rest);
-      out += <usize>rest << 2;
-    }
-    gateUp += rowBytes << 1;
-  }
 }
 
 export function add(out: usize, x: usize, count: i32): void {
