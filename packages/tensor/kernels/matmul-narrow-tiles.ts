@@ -1,128 +1,8 @@
-// Tiles for what is left: a last row over a panel of twenty columns, and four, two or one rows over the panels of eight
-// columns behind those of twenty. Every output has one accumulator and adds k = 0, 1, 2 … in turn, so each tile gives the
-// same bits as any other. Strides are in bytes; `columns` (1 to 8) says how many columns of a panel of eight exist.
+// Tiles over panels of eight columns, for what is left of the columns behind the panels of twenty: four, two or one rows.
+// Every output has one accumulator and adds k = 0, 1, 2 … in turn, so each tile gives the same bits as any other. Strides
+// are in bytes; `columns` (1 to 8) says how many columns of the panel exist.
 
-import { storeColumns, storeWide } from "./outputs";
-
-/** One row, twenty columns. */
-export function tile1x20(out: usize, x0: usize, w: usize, k: i32, isGated: bool): void {
-  const zero = f32x4.splat(0);
-  let sum00 = zero;
-  let sum01 = zero;
-  let sum02 = zero;
-  let sum03 = zero;
-  let sum04 = zero;
-  const unrolledEnd = x0 + (<usize>(k & -8) << 2);
-  const end = x0 + (<usize>k << 2);
-  while (x0 < unrolledEnd) {
-    let value0 = v128.load32_splat(x0);
-    let weights = v128.load(w);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 16);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 32);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 48);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 64);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 4);
-    weights = v128.load(w, 80);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 96);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 112);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 128);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 144);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 8);
-    weights = v128.load(w, 160);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 176);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 192);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 208);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 224);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 12);
-    weights = v128.load(w, 240);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 256);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 272);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 288);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 304);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 16);
-    weights = v128.load(w, 320);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 336);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 352);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 368);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 384);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 20);
-    weights = v128.load(w, 400);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 416);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 432);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 448);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 464);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 24);
-    weights = v128.load(w, 480);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 496);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 512);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 528);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 544);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    value0 = v128.load32_splat(x0, 28);
-    weights = v128.load(w, 560);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 576);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 592);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 608);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 624);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    x0 += 32;
-    w += 640;
-  }
-  while (x0 < end) {
-    let value0 = v128.load32_splat(x0);
-    let weights = v128.load(w);
-    sum00 = f32x4.add(sum00, f32x4.mul(value0, weights));
-    weights = v128.load(w, 16);
-    sum01 = f32x4.add(sum01, f32x4.mul(value0, weights));
-    weights = v128.load(w, 32);
-    sum02 = f32x4.add(sum02, f32x4.mul(value0, weights));
-    weights = v128.load(w, 48);
-    sum03 = f32x4.add(sum03, f32x4.mul(value0, weights));
-    weights = v128.load(w, 64);
-    sum04 = f32x4.add(sum04, f32x4.mul(value0, weights));
-    x0 += 4;
-    w += 80;
-  }
-  storeWide(out, sum00, sum01, sum02, sum03, sum04, isGated);
-}
+import { storeColumns } from "./outputs";
 
 /** Four rows, eight columns. */
 export function tile4x8(
@@ -133,7 +13,7 @@ export function tile4x8(
   w: usize,
   k: i32,
   columns: i32,
-  isGated: bool,
+  isProduct: bool,
 ): void {
   const zero = f32x4.splat(0);
   let sum00 = zero;
@@ -233,13 +113,13 @@ export function tile4x8(
     x3 += 4;
     w += 32;
   }
-  storeColumns(out, sum00, sum01, columns, isGated);
+  storeColumns(out, sum00, sum01, columns, isProduct);
   out += outStride;
-  storeColumns(out, sum10, sum11, columns, isGated);
+  storeColumns(out, sum10, sum11, columns, isProduct);
   out += outStride;
-  storeColumns(out, sum20, sum21, columns, isGated);
+  storeColumns(out, sum20, sum21, columns, isProduct);
   out += outStride;
-  storeColumns(out, sum30, sum31, columns, isGated);
+  storeColumns(out, sum30, sum31, columns, isProduct);
 }
 
 /** Two rows, eight columns. */
@@ -251,7 +131,7 @@ export function tile2x8(
   w: usize,
   k: i32,
   columns: i32,
-  isGated: bool,
+  isProduct: bool,
 ): void {
   const zero = f32x4.splat(0);
   let sum00 = zero;
@@ -311,13 +191,13 @@ export function tile2x8(
     x1 += 4;
     w += 32;
   }
-  storeColumns(out, sum00, sum01, columns, isGated);
+  storeColumns(out, sum00, sum01, columns, isProduct);
   out += outStride;
-  storeColumns(out, sum10, sum11, columns, isGated);
+  storeColumns(out, sum10, sum11, columns, isProduct);
 }
 
 /** One row, eight columns. */
-export function tile1x8(out: usize, x0: usize, w: usize, k: i32, columns: i32, isGated: bool): void {
+export function tile1x8(out: usize, x0: usize, w: usize, k: i32, columns: i32, isProduct: bool): void {
   const zero = f32x4.splat(0);
   let sum00 = zero;
   let sum01 = zero;
@@ -356,5 +236,5 @@ export function tile1x8(out: usize, x0: usize, w: usize, k: i32, columns: i32, i
     x0 += 4;
     w += 32;
   }
-  storeColumns(out, sum00, sum01, columns, isGated);
+  storeColumns(out, sum00, sum01, columns, isProduct);
 }

@@ -26,7 +26,7 @@ export function tile2x20(
   xStride: usize,
   w: usize,
   k: i32,
-  isGated: bool,
+  isProduct: bool,
   ahead: usize,
 ): void {
   const zero = f32x4.splat(0);
@@ -345,7 +345,7 @@ export function tile2x20(
     x1 += 4;
     w += 80;
   }
-  storeWide(out, sum00, sum01, sum02, sum03, sum04, isGated);
+  storeWide(out, sum00, sum01, sum02, sum03, sum04, isProduct);
   out += outStride;
-  storeWide(out, sum10, sum11, sum12, sum13, sum14, isGated);
+  storeWide(out, sum10, sum11, sum12, sum13, sum14, isProduct);
 }
