@@ -24,7 +24,7 @@ export interface KernelBenchRow {
   readonly flops: number;
   /** Fastest sample. */
   readonly simdGflops: number;
-  /** One run, for comparison. */
+  /** The second run, for comparison. */
   readonly plainGflops: number;
   /** Fastest sample of the faster of the two limit loops. */
   readonly limitGflops: number;
@@ -60,10 +60,12 @@ function benchCase({ arena, simd, limits }: Bench, kernelCase: KernelCase): Kern
   const { group, name, flops } = kernelCase;
   const { out, run } = kernelCase.prepare(arena);
   const expected = arena.tensor(out.shape);
-  const plainGflops = speed(() => {
+  const plain = () => {
     run(plainKernels, expected);
     return flops;
-  });
+  };
+  plain();
+  const plainGflops = speed(plain);
   const repetitions = Math.ceil(SAMPLE_FLOPS / flops);
   const iterations = Math.ceil(SAMPLE_FLOPS / limits.chained(1));
   const samples = sampled([
