@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
+  createSimdKernels,
   type GatedPair,
   packedElementCount,
   packMatrix,
   plainKernels,
   rowsOf,
   type Tensor,
+  TensorMemory,
 } from "./index.ts";
 import { siluOf } from "./plain/exponential.ts";
 import {
@@ -100,6 +102,22 @@ describe("matmul", () => {
         expectSameBits(alone.data, rowsOf(out, start, end).data, `expert ${e}`);
       }
     });
+  });
+
+  test("weights may end where the memory ends", () => {
+    const [rows, k, n] = [64, 100, 20];
+    const memory = TensorMemory.create(1);
+    const [x, out] = [memory.tensor([rows, k]), memory.tensor([rows, n])];
+    for (let i = 0; i < x.data.length; i++) x.data[i] = i % 7;
+    const packedBytes = 4 * packedElementCount(n, k);
+    const end = memory.memory.buffer.byteLength;
+    memory.allocate(end - packedBytes - memory.allocate(0));
+    const weights = packMatrix(memory.tensor([packedBytes / 4]), new Float32Array(n * k).fill(1), n, k);
+    expect(weights.address + packedBytes).toBe(end);
+    createSimdKernels(memory).matmul(out, x, weights);
+    const expected = new Float32Array(rows * n);
+    plainKernels.matmul({ ...out, data: expected }, x, weights);
+    expectSameBits(out.data, expected, "at the end");
   });
 
   test("wrong shapes are refused by both", () => {
