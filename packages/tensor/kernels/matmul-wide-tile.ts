@@ -2,8 +2,8 @@
 // Every output has one accumulator and adds k = 0, 1, 2 … in turn. Strides are in bytes.
 // V8 folds no load into an operation and gives out fifteen vector registers on x86-64. Of the tiles that fit, this one
 // loads least: 7 for 10 multiplications and 10 additions; four rows by eight columns take 6 for 8 and 8 (measured: 5 %
-// slower). The weights pass through one register; were they held instead of the values, V8 would spill (measured: 40 %
-// slower). Unrolled sixteen times by hand, in the order in which registers are free: Binaryen's level 3 would group the
+// slower). The weights pass through one register; were they held instead of the values, V8 would spill (measured: half
+// as fast). Unrolled sixteen times by hand, in the order in which registers are free: Binaryen's level 3 would group the
 // steps by sum, which spills too.
 
 import { storeWide } from "./outputs";
