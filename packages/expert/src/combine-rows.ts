@@ -47,8 +47,7 @@ export function runExperts(
   for (let first = 0; first < rows; first += EXPERT_PIECE_ROWS) {
     const end = Math.min(rows, first + EXPERT_PIECE_ROWS);
     context.arena.scope(() => {
-      const x = context.arena.tensor([end - first, size]);
-      unpackDispatch(context, x, arrived, groups, { first, end }, wire.dispatch);
+      const x = unpackDispatch(context, size, arrived, groups, { first, end }, wire.dispatch);
       const offsets = context.arena.integers(groups.rowOffsets.length);
       for (const [index, offset] of groups.rowOffsets.entries()) {
         offsets[index] = Math.min(Math.max(offset, first), end) - first;

@@ -11,7 +11,7 @@ import {
   type WireRows,
 } from "@windtunnel/model";
 import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
-import { rowSize, type Tensor } from "@windtunnel/tensor";
+import { type E4M3Rows, rowSize, type Tensor } from "@windtunnel/tensor";
 import { ROW_HEADER_BYTES } from "./row-message.ts";
 
 /** Where payloads get their bytes, whatever those held before. Absent: each gets fresh ones. */
@@ -139,25 +139,37 @@ export function checkArrived(
   }
 }
 
-/** Rows [first, end) of the groups as their sender's values, into x [end - first, hidden]. */
+/**
+ * Rows [first, end) of the groups, [end - first, hidden] in the arena, as experts take them: codes in E4M3 stay codes,
+ * since the experts' first product decodes them; everything else becomes its sender's values.
+ */
 export function unpackDispatch(
   context: RowContext,
-  x: Tensor,
+  size: number,
   arrived: readonly ArrivedRows[],
   groups: GroupedRows,
   piece: { readonly first: number; readonly end: number },
   precision: WirePrecision["dispatch"],
-): void {
-  const size = rowSize(x);
+): Tensor | E4M3Rows {
+  const { arena } = context;
+  const rows = piece.end - piece.first;
+  if (precision === "fp8") {
+    const codes = arena.bytes(rows * size);
+    const scales = arena.tensor([rows, (wireRowBytes(precision, size) - size) / 4]).data;
+    copyRows({ precision, codes, scales }, size, arrived, groups, piece);
+    return { rows, size, codes, scales };
+  }
+  const x = arena.tensor([rows, size]);
   if (precision === "f32") {
     copyRows({ precision, rows: x }, size, arrived, groups, piece);
-    return;
+    return x;
   }
-  context.arena.scope(() => {
-    const wire = emptyRows(context, piece.end - piece.first, size, precision);
+  arena.scope(() => {
+    const wire = { precision, codes: arena.halves(rows * size) };
     copyRows(wire, size, arrived, groups, piece);
     dequantizeFromWire(context, x, wire);
   });
+  return x;
 }
 
 function copyRows(
@@ -177,13 +189,6 @@ function copyRows(
       column += bytesPerRow;
     }
   }
-}
-
-function emptyRows(context: RowContext, rows: number, size: number, precision: "bf16" | "fp8"): WireRows {
-  const { arena } = context;
-  if (precision === "bf16") return { precision, codes: arena.halves(rows * size) };
-  const scalesPerRow = (wireRowBytes("fp8", size) - size) / 4;
-  return { precision, codes: arena.bytes(rows * size), scales: arena.tensor([rows, scalesPerRow]).data };
 }
 
 export function bytesOf(array: Float32Array | Uint16Array): Uint8Array {

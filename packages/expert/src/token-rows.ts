@@ -62,8 +62,7 @@ export function runExpertsOnTokens(
   for (let begin = 0; begin < rows; begin += EXPERT_PIECE_ROWS) {
     const end = Math.min(rows, begin + EXPERT_PIECE_ROWS);
     context.arena.scope(() => {
-      const x = context.arena.tensor([end - begin, size]);
-      unpackDispatch(context, x, arrived, groups, { first: begin, end }, wire.dispatch);
+      const x = unpackDispatch(context, size, arrived, groups, { first: begin, end }, wire.dispatch);
       const offsets = context.arena.integers(groups.rowOffsets.length);
       for (const [index, offset] of groups.rowOffsets.entries()) {
         offsets[index] = Math.min(Math.max(offset, begin), end) - begin;

@@ -8,7 +8,7 @@
 // deviation 0.02 moves the choice of the best experts as much as 0.17 in their logits: uneven, but no expert starves.
 
 import { invariant, mix32, streamKey } from "@windtunnel/base";
-import { PANEL_WIDTH } from "@windtunnel/tensor";
+import { packedColumn, packedElementCount } from "@windtunnel/tensor";
 import { EMBEDDING_NAME } from "./tensor-names.ts";
 import type { WeightSource } from "./weight-source.ts";
 
@@ -32,19 +32,13 @@ export function drawnWeights(seed: number): WeightSource {
       });
       return values;
     },
-    readPacked(name, shape, packed, firstRow) {
-      const [outputSize, inputSize] = shape;
-      const stream = streamOf(seed, name, shape);
+    readPacked(name, { inputSize, outputSize, data }) {
+      const stream = streamOf(seed, name, [outputSize, inputSize]);
+      const isPadded = packedElementCount(outputSize, inputSize) > outputSize * inputSize;
+      if (isPadded) data.fill(0);
       for (let row = 0; row < outputSize; row++) {
-        const target = firstRow + row;
-        const panel = Math.floor(target / PANEL_WIDTH);
-        drawStrided(packed, {
-          stream,
-          start: panel * PANEL_WIDTH * inputSize + (target % PANEL_WIDTH),
-          stride: PANEL_WIDTH,
-          first: row * inputSize,
-          count: inputSize,
-        });
+        const { start, stride } = packedColumn(row, outputSize, inputSize);
+        drawStrided(data, { stream, start, stride, first: row * inputSize, count: inputSize });
       }
     },
   };

@@ -1,6 +1,6 @@
 // SwiGLU networks: one for all rows (dense layers, shared experts), or one per group of rows (routed experts).
 
-import { rowCount, rowSize, type Tensor } from "@windtunnel/tensor";
+import { type E4M3Rows, rowCount, rowSize, type Tensor } from "@windtunnel/tensor";
 import type { LayerContext } from "./layer-context.ts";
 import type { MlpWeights } from "./weights.ts";
 
@@ -8,17 +8,8 @@ type FeedForwardContext = Pick<LayerContext, "kernels" | "arena">;
 
 /** down · (silu(gate · x) ⊙ (up · x)) for x [rows, hidden]. The result [rows, hidden] lies in the arena. */
 export function mlpForward(context: FeedForwardContext, weights: MlpWeights, x: Tensor): Tensor {
-  const { kernels, arena } = context;
-  const rows = rowCount(x);
-  const out = arena.tensor([rows, rowSize(x)]);
-  arena.scope(() => {
-    const gateUp = arena.tensor([rows, weights.gateUp.outputSize]);
-    kernels.matmul(gateUp, x, weights.gateUp);
-    const inner = arena.tensor([rows, weights.down.inputSize]);
-    kernels.swiglu(inner, gateUp);
-    kernels.matmul(out, inner, weights.down);
-  });
-  return out;
+  const offsets = Int32Array.of(0, rowCount(x));
+  return expertForward(context, [weights], offsets, x);
 }
 
 /**
@@ -29,19 +20,15 @@ export function expertForward(
   context: FeedForwardContext,
   experts: readonly MlpWeights[],
   rowOffsets: Int32Array,
-  x: Tensor,
+  x: Tensor | E4M3Rows,
 ): Tensor {
   const { kernels, arena } = context;
-  const rows = rowCount(x);
-  const out = arena.tensor([rows, rowSize(x)]);
+  const [rows, size] = "codes" in x ? [x.rows, x.size] : [rowCount(x), rowSize(x)];
+  const out = arena.tensor([rows, size]);
   if (rows === 0) return out;
   arena.scope(() => {
-    const innerSize = experts[0]!.down.inputSize;
-    const gateUp = arena.tensor([rows, 2 * innerSize]);
-    const gateUpWeights = experts.map((expert) => expert.gateUp);
-    kernels.groupedMatmul(gateUp, x, rowOffsets, gateUpWeights);
-    const inner = arena.tensor([rows, innerSize]);
-    kernels.swiglu(inner, gateUp);
+    const inner = arena.tensor([rows, experts[0]!.down.inputSize]);
+    kernels.groupedSwiglu(inner, x, rowOffsets, experts);
     const downWeights = experts.map((expert) => expert.down);
     kernels.groupedMatmul(out, inner, rowOffsets, downWeights);
   });

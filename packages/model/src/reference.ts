@@ -239,7 +239,7 @@ function moeFloats(config: ModelConfig, rows: number): number {
   const { hiddenSize, expertCount, expertsPerToken, expertInnerSize, sharedExpertCount, denseInnerSize } =
     config;
   const gate = rows * (3 * expertCount + 4 * expertsPerToken) + 2 * expertCount;
-  const routed = rows * expertsPerToken * (3 * hiddenSize + 3 * expertInnerSize);
-  const plain = rows * 3 * Math.max(denseInnerSize, sharedExpertCount * expertInnerSize);
+  const routed = rows * expertsPerToken * (3 * hiddenSize + expertInnerSize);
+  const plain = rows * Math.max(denseInnerSize, sharedExpertCount * expertInnerSize);
   return gate + routed + plain + rows * 6 * hiddenSize;
 }

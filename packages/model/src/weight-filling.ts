@@ -2,13 +2,7 @@
 // It does not know the model's structure. Invariant: it writes every element of its slot, padding included, and no
 // other, so that threads may fill different slots at once.
 
-import {
-  PANEL_WIDTH,
-  type PackedMatrix,
-  packMatrix,
-  type Tensor,
-  type TensorMemory,
-} from "@windtunnel/tensor";
+import { type PackedMatrix, packMatrix, type Tensor, type TensorMemory } from "@windtunnel/tensor";
 import type { ModelConfig } from "./config.ts";
 import { attachSlot, type Slot } from "./weight-slots.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -25,44 +19,26 @@ export function fillSlot(memory: TensorMemory, slot: Slot, config: ModelConfig, 
       views.table.data.set(source.read(name, [outputSize, inputSize]));
       return;
     case "packed":
-      fillPacked(views.packed, [{ name, outputSize }], source);
+      fillPacked(views.packed, name, source);
       return;
-    case "mlp": {
-      const gateUp = ["gate_proj", "up_proj"].map((part) => ({ name: `${name}${part}.weight`, outputSize }));
-      fillPacked(views.mlp.gateUp, gateUp, source);
-      fillPacked(views.mlp.down, [{ name: `${name}down_proj.weight`, outputSize: inputSize }], source);
+    case "mlp":
+      fillPacked(views.mlp.gate, `${name}gate_proj.weight`, source);
+      fillPacked(views.mlp.up, `${name}up_proj.weight`, source);
+      fillPacked(views.mlp.down, `${name}down_proj.weight`, source);
       return;
-    }
     case "latentUp":
       fillLatentUp(views.latentUp, source.read(name, [outputSize, inputSize]), config);
       return;
   }
 }
 
-interface MatrixPart {
-  readonly name: string;
-  readonly outputSize: number;
-}
-
-/** Packs the parts below each other as one matrix. */
-function fillPacked(packed: PackedMatrix, parts: readonly MatrixPart[], source: WeightSource): void {
+function fillPacked(packed: PackedMatrix, name: string, source: WeightSource): void {
   const { inputSize, outputSize } = packed;
   if (source.readPacked !== undefined) {
-    let firstRow = 0;
-    if (outputSize % PANEL_WIDTH !== 0) packed.data.fill(0);
-    for (const part of parts) {
-      source.readPacked(part.name, [part.outputSize, inputSize], packed.data, firstRow);
-      firstRow += part.outputSize;
-    }
+    source.readPacked(name, packed);
     return;
   }
-  const rows = new Float32Array(outputSize * inputSize);
-  let end = 0;
-  for (const part of parts) {
-    rows.set(source.read(part.name, [part.outputSize, inputSize]), end);
-    end += part.outputSize * inputSize;
-  }
-  packMatrix(tensorOf(packed), rows, outputSize, inputSize);
+  packMatrix(tensorOf(packed), source.read(name, [outputSize, inputSize]), outputSize, inputSize);
 }
 
 /** `rows` is kv_b_proj [heads · (nope + value), latent]: for each head the rows of its keys, then of its values. */

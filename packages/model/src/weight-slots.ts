@@ -37,7 +37,7 @@ const BYTES_BY_KIND: Record<SlotKind, (slot: Slot, config: ModelConfig) => numbe
   table: (slot) => rowMajorBytes(slot),
   packed: (slot) => packedBytes(slot.outputSize, slot.inputSize),
   mlp: ({ outputSize, inputSize }) =>
-    packedBytes(2 * outputSize, inputSize) + packedBytes(inputSize, outputSize),
+    2 * packedBytes(outputSize, inputSize) + packedBytes(inputSize, outputSize),
   latentUp: ({ outputSize, inputSize }, { headCount, nopeSize, valueSize }) =>
     packedBytes(outputSize, inputSize) +
     headCount * (packedBytes(inputSize, nopeSize) + packedBytes(valueSize, inputSize)),
@@ -62,9 +62,11 @@ export function attachSlot(memory: TensorMemory, slot: Slot, config: ModelConfig
     },
     get mlp() {
       const { address, outputSize: innerSize, inputSize: hiddenSize } = slot;
+      const gateBytes = packedBytes(innerSize, hiddenSize);
       return {
-        gateUp: packedAt(memory, address, 2 * innerSize, hiddenSize),
-        down: packedAt(memory, address + packedBytes(2 * innerSize, hiddenSize), hiddenSize, innerSize),
+        gate: packedAt(memory, address, innerSize, hiddenSize),
+        up: packedAt(memory, address + gateBytes, innerSize, hiddenSize),
+        down: packedAt(memory, address + 2 * gateBytes, hiddenSize, innerSize),
       };
     },
     get latentUp() {

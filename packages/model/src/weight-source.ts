@@ -1,5 +1,7 @@
 // Where weights come from: a checkpoint or a seed. Whoever asks, and in whatever order, gets the same values.
 
+import type { PackedMatrix } from "@windtunnel/tensor";
+
 export interface WeightSource {
   /** For messages: a folder, or a preset and its seed. */
   readonly description: string;
@@ -8,8 +10,8 @@ export interface WeightSource {
   read(name: string, shape: readonly number[]): Float32Array;
 
   /**
-   * Where it is faster than `read`: writes the matrix [out, in] as rows firstRow … firstRow + out of the packed
-   * matrix `packed` (layout: tensor's packed-matrix.ts). The values are those of `read`.
+   * Where it is faster than `read`: writes the matrix [out, in] to `packed`, padding included. The values are those of
+   * `read`.
    */
-  readPacked?(name: string, shape: readonly [number, number], packed: Float32Array, firstRow: number): void;
+  readPacked?(name: string, packed: PackedMatrix): void;
 }

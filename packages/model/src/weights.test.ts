@@ -67,7 +67,8 @@ test("only the wanted experts take memory, and have the same values as in the wh
   expect(shardMoe.experts.map((expert) => expert !== null)).toEqual(
     shardMoe.experts.map((_, expert) => expert % 4 === 1),
   );
-  expect(shardMoe.experts[5]!.gateUp.data).toEqual(wholeMoe.experts[5]!.gateUp.data);
+  expect(shardMoe.experts[5]!.gate.data).toEqual(wholeMoe.experts[5]!.gate.data);
+  expect(shardMoe.experts[5]!.up.data).toEqual(wholeMoe.experts[5]!.up.data);
   expect(shardMoe.experts[5]!.down.data).toEqual(wholeMoe.experts[5]!.down.data);
 });
 

@@ -4,16 +4,15 @@
 // alone, so that every thread that has the layout sees the same matrices.
 
 import { invariant } from "@windtunnel/base";
-import type { PackedMatrix, Tensor, TensorMemory } from "@windtunnel/tensor";
+import type { GatedPair, PackedMatrix, Tensor, TensorMemory } from "@windtunnel/tensor";
 import { isMoeLayer, type ModelConfig } from "./config.ts";
 import { EMBEDDING_NAME, expertPrefix, FINAL_NORM_NAME, headName, layerPrefix } from "./tensor-names.ts";
 import { fillSlot } from "./weight-filling.ts";
 import { attachSlot, type Slot, slotBytes, type SlotKind, type SlotViews } from "./weight-slots.ts";
 import type { WeightSource } from "./weight-source.ts";
 
-/** SwiGLU: gate rows, then up rows, in one matrix [2 · inner, hidden]; down is [hidden, inner]. */
-export interface MlpWeights {
-  readonly gateUp: PackedMatrix;
+/** SwiGLU: gate and up are [inner, hidden], down is [hidden, inner]. */
+export interface MlpWeights extends GatedPair {
   readonly down: PackedMatrix;
 }
 
@@ -163,7 +162,7 @@ const NO_VIEWS: SlotViews = {
   vector: NO_DATA,
   table: { shape: [0], address: 0, data: NO_DATA },
   packed: NO_MATRIX,
-  mlp: { gateUp: NO_MATRIX, down: NO_MATRIX },
+  mlp: { gate: NO_MATRIX, up: NO_MATRIX, down: NO_MATRIX },
   latentUp: { expanded: NO_MATRIX, absorbedKeys: [], absorbedValues: [] },
 };
 

@@ -1,1 +1,1 @@
-export { benchMatmul, type MatmulBenchRow } from "./matmul.ts";
+export { benchKernels, type KernelBenchRow } from "./kernels.ts";

@@ -36,6 +36,90 @@ export function exponential(value: v128): v128 {
   return v128.andnot(f32x4.mul(p, powerOfTwo), underflows);
 }
 
+/**
+ * e^x of four vectors, stored behind each other at `out`: the operations of `exponential`, taken in turn, because the
+ * steps of one vector wait for each other (measured: 1.5 times as fast). `constant` changes between the turns, which keeps
+ * Binaryen from putting one vector's steps together again.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeExponentials(out: usize, value0: v128, value1: v128, value2: v128, value3: v128): void {
+  let constant = v128.load(LARGEST_EXPONENT);
+  const x0 = f32x4.pmin(value0, constant);
+  const x1 = f32x4.pmin(value1, constant);
+  const x2 = f32x4.pmin(value2, constant);
+  const x3 = f32x4.pmin(value3, constant);
+  constant = v128.load(LOG2_E);
+  let rounded0 = f32x4.mul(x0, constant);
+  let rounded1 = f32x4.mul(x1, constant);
+  let rounded2 = f32x4.mul(x2, constant);
+  let rounded3 = f32x4.mul(x3, constant);
+  constant = v128.load(ROUNDING);
+  rounded0 = f32x4.add(rounded0, constant);
+  rounded1 = f32x4.add(rounded1, constant);
+  rounded2 = f32x4.add(rounded2, constant);
+  rounded3 = f32x4.add(rounded3, constant);
+  const n0 = f32x4.sub(rounded0, constant);
+  const n1 = f32x4.sub(rounded1, constant);
+  const n2 = f32x4.sub(rounded2, constant);
+  const n3 = f32x4.sub(rounded3, constant);
+  constant = v128.load(LN2_HIGH);
+  let r0 = f32x4.sub(x0, f32x4.mul(n0, constant));
+  let r1 = f32x4.sub(x1, f32x4.mul(n1, constant));
+  let r2 = f32x4.sub(x2, f32x4.mul(n2, constant));
+  let r3 = f32x4.sub(x3, f32x4.mul(n3, constant));
+  constant = v128.load(LN2_LOW);
+  r0 = f32x4.sub(r0, f32x4.mul(n0, constant));
+  r1 = f32x4.sub(r1, f32x4.mul(n1, constant));
+  r2 = f32x4.sub(r2, f32x4.mul(n2, constant));
+  r3 = f32x4.sub(r3, f32x4.mul(n3, constant));
+  constant = v128.load(POLYNOMIAL);
+  let p0 = f32x4.mul(r0, constant);
+  let p1 = f32x4.mul(r1, constant);
+  let p2 = f32x4.mul(r2, constant);
+  let p3 = f32x4.mul(r3, constant);
+  constant = v128.load(POLYNOMIAL, 16);
+  p0 = f32x4.add(p0, constant);
+  p1 = f32x4.add(p1, constant);
+  p2 = f32x4.add(p2, constant);
+  p3 = f32x4.add(p3, constant);
+  constant = v128.load(POLYNOMIAL, 32);
+  p0 = f32x4.add(f32x4.mul(p0, r0), constant);
+  p1 = f32x4.add(f32x4.mul(p1, r1), constant);
+  p2 = f32x4.add(f32x4.mul(p2, r2), constant);
+  p3 = f32x4.add(f32x4.mul(p3, r3), constant);
+  constant = v128.load(POLYNOMIAL, 48);
+  p0 = f32x4.add(f32x4.mul(p0, r0), constant);
+  p1 = f32x4.add(f32x4.mul(p1, r1), constant);
+  p2 = f32x4.add(f32x4.mul(p2, r2), constant);
+  p3 = f32x4.add(f32x4.mul(p3, r3), constant);
+  constant = v128.load(POLYNOMIAL, 64);
+  p0 = f32x4.add(f32x4.mul(p0, r0), constant);
+  p1 = f32x4.add(f32x4.mul(p1, r1), constant);
+  p2 = f32x4.add(f32x4.mul(p2, r2), constant);
+  p3 = f32x4.add(f32x4.mul(p3, r3), constant);
+  constant = v128.load(POLYNOMIAL, 80);
+  p0 = f32x4.add(f32x4.mul(p0, r0), constant);
+  p1 = f32x4.add(f32x4.mul(p1, r1), constant);
+  p2 = f32x4.add(f32x4.mul(p2, r2), constant);
+  p3 = f32x4.add(f32x4.mul(p3, r3), constant);
+  constant = v128.load(ONE);
+  p0 = f32x4.add(f32x4.add(f32x4.mul(p0, f32x4.mul(r0, r0)), r0), constant);
+  p1 = f32x4.add(f32x4.add(f32x4.mul(p1, f32x4.mul(r1, r1)), r1), constant);
+  p2 = f32x4.add(f32x4.add(f32x4.mul(p2, f32x4.mul(r2, r2)), r2), constant);
+  p3 = f32x4.add(f32x4.add(f32x4.mul(p3, f32x4.mul(r3, r3)), r3), constant);
+  constant = v128.load(FLOAT_BIAS);
+  p0 = f32x4.mul(p0, i32x4.shl(i32x4.add(rounded0, constant), 23));
+  p1 = f32x4.mul(p1, i32x4.shl(i32x4.add(rounded1, constant), 23));
+  p2 = f32x4.mul(p2, i32x4.shl(i32x4.add(rounded2, constant), 23));
+  p3 = f32x4.mul(p3, i32x4.shl(i32x4.add(rounded3, constant), 23));
+  constant = v128.load(SMALLEST_EXPONENT);
+  v128.store(out, v128.andnot(p0, f32x4.lt(x0, constant)));
+  v128.store(out, v128.andnot(p1, f32x4.lt(x1, constant)), 16);
+  v128.store(out, v128.andnot(p2, f32x4.lt(x2, constant)), 32);
+  v128.store(out, v128.andnot(p3, f32x4.lt(x3, constant)), 48);
+}
+
 /** 1 / (1 + e^-x). */
 // @ts-ignore: decorator
 @inline

@@ -31,24 +31,3 @@ export function sumOfLanes(lanes: v128): f32 {
     (f32x4.extract_lane(lanes, 2) + f32x4.extract_lane(lanes, 3))
   );
 }
-
-/** Stores a tile row of eight columns, of which only the first `columns` (1 to 8) exist. */
-// @ts-ignore: decorator
-@inline
-export function storeColumns(address: usize, low: v128, high: v128, columns: i32): void {
-  if (columns == 8) {
-    v128.store(address, low);
-    v128.store(address, high, 16);
-  } else {
-    storeSomeColumns(address, low, high, columns);
-  }
-}
-
-function storeSomeColumns(address: usize, low: v128, high: v128, columns: i32): void {
-  if (columns < 4) {
-    storeTail(address, low, columns);
-    return;
-  }
-  v128.store(address, low);
-  if (columns > 4) storeTail(address + 16, high, columns - 4);
-}

@@ -1,7 +1,7 @@
 // Functions of whole rows: RMS norm, softmax and the rotation of rotary position embeddings.
 // Addresses and strides are in bytes, sizes in elements.
 
-import { exponential } from "./exponential";
+import { exponential, storeExponentials } from "./exponential";
 import { loadTail, storeTail, sumOfLanes } from "./lanes";
 
 export function rmsNorm(out: usize, x: usize, weight: usize, rows: i32, size: i32, epsilon: f32): void {
@@ -45,7 +45,21 @@ function softmaxRow(x: usize, length: i32, scale: f32): void {
   const rest = length & 3;
   const largest = f32x4.splat(scaleAndFindLargest(x, end, rest, scale));
   let sums = f32x4.splat(0);
-  for (let i = x; i < end; i += 16) {
+  let i = x;
+  for (; i + 48 < end; i += 64) {
+    storeExponentials(
+      i,
+      f32x4.sub(v128.load(i), largest),
+      f32x4.sub(v128.load(i, 16), largest),
+      f32x4.sub(v128.load(i, 32), largest),
+      f32x4.sub(v128.load(i, 48), largest),
+    );
+    sums = f32x4.add(sums, v128.load(i));
+    sums = f32x4.add(sums, v128.load(i, 16));
+    sums = f32x4.add(sums, v128.load(i, 32));
+    sums = f32x4.add(sums, v128.load(i, 48));
+  }
+  for (; i < end; i += 16) {
     const power = exponential(f32x4.sub(v128.load(i), largest));
     v128.store(i, power);
     sums = f32x4.add(sums, power);
@@ -55,7 +69,7 @@ function softmaxRow(x: usize, length: i32, scale: f32): void {
     sums = f32x4.add(sums, loadTail(end, rest));
   }
   const sum = f32x4.splat(sumOfLanes(sums));
-  for (let i = x; i < end; i += 16) v128.store(i, f32x4.div(v128.load(i), sum));
+  for (i = x; i < end; i += 16) v128.store(i, f32x4.div(v128.load(i), sum));
   if (rest > 0) storeTail(end, f32x4.div(loadTail(end, rest), sum), rest);
 }
 

@@ -1,4 +1,4 @@
-export { type Kernels, type RopeTables, type StridedRows } from "./kernels.ts";
+export { type E4M3Rows, type Kernels, type RopeTables, type StridedRows } from "./kernels.ts";
 export { createLimitLoops, type LimitLoop, type LimitLoops } from "./limit-loop.ts";
 export { Arena, MAX_MEMORY_BYTES, TensorMemory } from "./memory.ts";
 export {
@@ -14,7 +14,13 @@ export {
   type ScaleFormat,
   scaleUE8M0,
 } from "./number-formats.ts";
-export { packedElementCount, type PackedMatrix, packMatrix, PANEL_WIDTH } from "./packed-matrix.ts";
+export {
+  type GatedPair,
+  packedColumn,
+  packedElementCount,
+  type PackedMatrix,
+  packMatrix,
+} from "./packed-matrix.ts";
 export { plainKernels } from "./plain-kernels.ts";
 export { createSimdKernels } from "./simd-kernels.ts";
 export { elementCount, reshaped, rowCount, rowSize, rowsOf, type Tensor } from "./tensor.ts";

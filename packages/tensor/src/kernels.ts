@@ -7,7 +7,7 @@
 // A row of a result depends on its own row of the input only.
 
 import type { ScaleFormat } from "./number-formats.ts";
-import type { PackedMatrix } from "./packed-matrix.ts";
+import type { GatedPair, PackedMatrix } from "./packed-matrix.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface Kernels {
@@ -21,6 +21,17 @@ export interface Kernels {
    * rowOffsets has weights.length + 1 entries, from 0 to the number of rows. Sequential over k.
    */
   groupedMatmul(out: Tensor, x: Tensor, rowOffsets: Int32Array, weights: readonly PackedMatrix[]): void;
+
+  /**
+   * out = silu(x · gate) ⊙ (x · up) by expert, rows grouped as for groupedMatmul; silu(v) = v / (1 + e^-v). Both
+   * products are sequential over k. Rows in E4M3 count as what dequantizeE4M3 makes of them. out may not be x.
+   */
+  groupedSwiglu(
+    out: Tensor,
+    x: Tensor | E4M3Rows,
+    rowOffsets: Int32Array,
+    weights: readonly GatedPair[],
+  ): void;
 
   /**
    * out[i, j] = Σ_c a[i, c] · b[j, c] for c < depth: rows of two row-major matrices, four-lane over c.
@@ -45,9 +56,6 @@ export interface Kernels {
 
   /** Each row of x, scaled by `scale` first, becomes its softmax over its first lengths[row] elements; the rest become 0. Four-lane sum. */
   softmax(x: Tensor, lengths: Int32Array, scale: number): void;
-
-  /** out[r, i] = silu(gateUp[r, i]) · gateUp[r, inner + i]; silu(v) = v / (1 + e^-v). gateUp is [rows, 2·inner]. */
-  swiglu(out: Tensor, gateUp: Tensor): void;
 
   /** s = 1 / (1 + e^-x), elementwise. out may be x. */
   sigmoid(out: Tensor, x: Tensor): void;
@@ -89,6 +97,15 @@ export interface StridedRows {
   readonly stride: number;
   readonly address: number;
   readonly data: Float32Array;
+}
+
+/** Rows [rows, size] as quantizeE4M3 writes them. The arrays may live anywhere. */
+export interface E4M3Rows {
+  readonly rows: number;
+  readonly size: number;
+  readonly codes: Uint8Array;
+  /** [rows, ceil(size / 128)] */
+  readonly scales: Float32Array;
 }
 
 export interface RopeTables {

@@ -1,5 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { plainKernels, rowsOf, type Tensor } from "./index.ts";
+import {
+  createSimdKernels,
+  type GatedPair,
+  packedElementCount,
+  packMatrix,
+  plainKernels,
+  rowsOf,
+  type Tensor,
+  TensorMemory,
+} from "./index.ts";
+import { siluOf } from "./plain/exponential.ts";
 import {
   arena,
   simd,
@@ -15,7 +25,7 @@ import {
 describe("matmul", () => {
   test("simd equals plain on every remainder of rows and columns", () => {
     for (let rows = 0; rows <= 9; rows++) {
-      for (let n = 1; n <= 41; n += rows > 4 ? 5 : 1) {
+      for (let n = 1; n <= 61; n += rows > 4 ? 5 : 1) {
         arena.scope(() => {
           const draw = new Draw(FIXED_SEED, `matmul ${rows} ${n}`);
           const k = draw.size(23);
@@ -48,7 +58,7 @@ describe("matmul", () => {
 
   test("a short last panel writes nothing beside the result", () => {
     forSeeds("matmul edges", 4, (draw) => {
-      const [rows, k, n] = [draw.size(7), draw.size(9), draw.size(20)];
+      const [rows, k, n] = [draw.size(7), draw.size(9), draw.size(50)];
       const x = draw.tensor(rows, k);
       const { packed } = draw.weights(n, k);
       const guarded = arena.tensor([rows + 2, n]);
@@ -79,8 +89,7 @@ describe("matmul", () => {
     forSeeds("grouped", 8, (draw) => {
       const [k, n, experts] = [draw.size(70), draw.size(50), draw.size(9)];
       const weights = Array.from({ length: experts }, () => draw.weights(n, k).packed);
-      const rowOffsets = new Int32Array(experts + 1);
-      for (let e = 0; e < experts; e++) rowOffsets[e + 1] = rowOffsets[e]! + Math.max(0, draw.count(9) - 3);
+      const rowOffsets = drawOffsets(draw, experts);
       const rows = rowOffsets[experts]!;
       const x = draw.tensor(rows, k);
       const out = expectSameResults([rows, n], (kernels, into) =>
@@ -93,6 +102,22 @@ describe("matmul", () => {
         expectSameBits(alone.data, rowsOf(out, start, end).data, `expert ${e}`);
       }
     });
+  });
+
+  test("weights may end where the memory ends", () => {
+    const [rows, k, n] = [64, 100, 20];
+    const memory = TensorMemory.create(1);
+    const [x, out] = [memory.tensor([rows, k]), memory.tensor([rows, n])];
+    for (let i = 0; i < x.data.length; i++) x.data[i] = i % 7;
+    const packedBytes = 4 * packedElementCount(n, k);
+    const end = memory.memory.buffer.byteLength;
+    memory.allocate(end - packedBytes - memory.allocate(0));
+    const weights = packMatrix(memory.tensor([packedBytes / 4]), new Float32Array(n * k).fill(1), n, k);
+    expect(weights.address + packedBytes).toBe(end);
+    createSimdKernels(memory).matmul(out, x, weights);
+    const expected = new Float32Array(rows * n);
+    plainKernels.matmul({ ...out, data: expected }, x, weights);
+    expectSameBits(out.data, expected, "at the end");
   });
 
   test("wrong shapes are refused by both", () => {
@@ -116,6 +141,109 @@ describe("matmul", () => {
   test("a tensor outside the shared memory is refused", () => {
     const outside: Tensor = { shape: [1, 4], address: 0, data: new Float32Array(4) };
     expect(() => simd.add(outside, outside)).toThrow("elsewhere");
+  });
+});
+
+/** Experts whose rows are few, often none: 0 three times out of nine. */
+function drawOffsets(draw: Draw, experts: number): Int32Array {
+  const rowOffsets = new Int32Array(experts + 1);
+  for (let e = 0; e < experts; e++) rowOffsets[e + 1] = rowOffsets[e]! + Math.max(0, draw.count(9) - 3);
+  return rowOffsets;
+}
+
+function drawPairs(draw: Draw, count: number, n: number, k: number): GatedPair[] {
+  return Array.from({ length: count }, () => ({
+    gate: draw.weights(n, k).packed,
+    up: draw.weights(n, k).packed,
+  }));
+}
+
+describe("groupedSwiglu", () => {
+  test("simd equals plain on every remainder of columns, and both equal products, sigmoid and gating apart", () => {
+    for (let n = 1; n <= 61; n++) {
+      arena.scope(() => {
+        const draw = new Draw(FIXED_SEED, `swiglu ${n}`);
+        const [k, experts] = [draw.size(40), draw.size(5)];
+        const rowOffsets = drawOffsets(draw, experts);
+        const rows = rowOffsets[experts]!;
+        const weights = drawPairs(draw, experts, n, k);
+        const x = draw.tensor(rows, k);
+        const out = expectSameResults([rows, n], (kernels, into) =>
+          kernels.groupedSwiglu(into, x, rowOffsets, weights),
+        );
+        const [gates, ups] = (["gate", "up"] as const).map((part) => {
+          const result = arena.tensor([rows, n]);
+          const matrices = weights.map((pair) => pair[part]);
+          plainKernels.groupedMatmul(result, x, rowOffsets, matrices);
+          return result.data;
+        });
+        const expected = gates!.map((gate, i) => Math.fround(siluOf(gate) * ups![i]!));
+        expectSameBits(out.data, expected, `${n} columns`);
+        for (const [i, gate] of gates!.entries()) {
+          const exact = (gate / (1 + Math.exp(-gate))) * ups![i]!;
+          expectClose(out.data[i]!, exact, Math.abs(exact));
+        }
+      });
+    }
+  });
+
+  test("rows in E4M3 give what their decoded values give, in every block of every expert", () => {
+    forSeeds("swiglu of E4M3", 6, (draw) => {
+      // 32 KiB hold 12 rows of 640 values: one expert has more, so that its rows take several blocks.
+      const [k, n, experts] = [draw.count(1) === 0 ? 640 : draw.size(300), draw.size(45), draw.size(4)];
+      const rowOffsets = drawOffsets(draw, experts);
+      for (let e = 1; e <= experts; e++) rowOffsets[e]! += 29;
+      const rows = rowOffsets[experts]!;
+      const weights = drawPairs(draw, experts, n, k);
+      const codes = new Uint8Array(rows * k);
+      const scales = new Float32Array(rows * Math.ceil(k / 128));
+      plainKernels.quantizeE4M3(codes, scales, draw.tensor(rows, k));
+      const coded = { rows, size: k, codes, scales };
+      const out = expectSameResults([rows, n], (kernels, into) =>
+        kernels.groupedSwiglu(into, coded, rowOffsets, weights),
+      );
+      const [decoded, expected] = [arena.tensor([rows, k]), arena.tensor([rows, n])];
+      plainKernels.dequantizeE4M3(decoded, codes, scales);
+      plainKernels.groupedSwiglu(expected, decoded, rowOffsets, weights);
+      expectSameBits(out.data, expected.data, "decoded first");
+    });
+  });
+
+  test("a gate of a huge value passes the up, one far below zero shuts it off", () => {
+    for (const kernels of both) {
+      arena.scope(() => {
+        const x = arena.tensor([1, 1]);
+        x.data.set([1]);
+        const [gate, up] = [
+          [1e30, -1e5],
+          [1, 1],
+        ].map((column) =>
+          packMatrix(arena.tensor([packedElementCount(2, 1)]), Float32Array.from(column), 2, 1),
+        );
+        const out = arena.tensor([1, 2]);
+        kernels.groupedSwiglu(out, x, Int32Array.of(0, 1), [{ gate: gate!, up: up! }]);
+        expect(out.data[0]).toBe(Math.fround(1e30));
+        expect(Math.abs(out.data[1]!)).toBeLessThan(1e-32);
+      });
+    }
+  });
+
+  test("wrong shapes are refused by both", () => {
+    arena.scope(() => {
+      const draw = new Draw(FIXED_SEED, "wrong pairs");
+      const weights = drawPairs(draw, 1, 8, 4);
+      const [out, x, all] = [arena.tensor([2, 8]), arena.tensor([2, 4]), Int32Array.of(0, 2)];
+      const coded = { rows: 2, size: 4, codes: new Uint8Array(7), scales: new Float32Array(2) };
+      for (const kernels of both) {
+        expect(() => kernels.groupedSwiglu(arena.tensor([2, 9]), x, all, weights)).toThrow("output size");
+        expect(() => kernels.groupedSwiglu(out, arena.tensor([2, 5]), all, weights)).toThrow("input size");
+        expect(() => kernels.groupedSwiglu(out, x, Int32Array.of(0, 1), weights)).toThrow("last row offset");
+        expect(() => kernels.groupedSwiglu(out, x, Int32Array.of(0, 3, 2), [...weights, ...weights])).toThrow(
+          "fall at expert 1",
+        );
+        expect(() => kernels.groupedSwiglu(out, coded, all, weights)).toThrow("E4M3 codes");
+      }
+    });
   });
 });
 

@@ -3,8 +3,8 @@
 
 import { throwAtNonFinite } from "./finite.ts";
 import type { Kernels } from "./kernels.ts";
-import { add, addGatheredRows, sigmoid, swiglu } from "./plain/elementwise.ts";
-import { dotRows, groupedMatmul, matmul, weightedRows } from "./plain/products.ts";
+import { add, addGatheredRows, sigmoid } from "./plain/elementwise.ts";
+import { dotRows, groupedMatmul, groupedSwiglu, matmul, weightedRows } from "./plain/products.ts";
 import { dequantizeBF16, dequantizeE4M3, quantizeBF16, quantizeE4M3 } from "./plain/quantization.ts";
 import { rmsNorm, rope, softmax } from "./plain/rows.ts";
 import { topK } from "./top-k.ts";
@@ -13,12 +13,12 @@ export const plainKernels: Kernels = {
   name: "plain",
   matmul,
   groupedMatmul,
+  groupedSwiglu,
   dotRows,
   weightedRows,
   rmsNorm,
   rope,
   softmax,
-  swiglu,
   sigmoid,
   add,
   addGatheredRows,

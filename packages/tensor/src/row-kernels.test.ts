@@ -106,16 +106,15 @@ describe("rows", () => {
 });
 
 describe("elements", () => {
-  test("swiglu, sigmoid, add and addGatheredRows: simd equals plain", () => {
+  test("sigmoid, add and addGatheredRows: simd equals plain", () => {
     forSeeds("elements", 30, (draw) => {
       const [rows, size] = [draw.count(5), draw.size(40)];
       const shape = [rows, size];
-      const [x, y, gateUp] = [draw.tensor(...shape), draw.tensor(...shape), draw.tensor(rows, 2 * size)];
+      const [x, y] = [draw.tensor(...shape), draw.tensor(...shape)];
       const table = draw.tensor(draw.size(7), size);
       const choices = rows * draw.count(9);
       const gathered = draw.positions(choices, table.shape[0]!);
       const factors = Float32Array.from({ length: choices }, () => draw.value());
-      const gated = expectSameResults(shape, (kernels, out) => kernels.swiglu(out, gateUp));
       expectSameResults(shape, (kernels, out) => kernels.sigmoid(out, x));
       expectSameResults(shape, (kernels, out) => {
         out.data.set(x.data);
@@ -125,12 +124,6 @@ describe("elements", () => {
         out.data.set(x.data);
         kernels.addGatheredRows(out, table, gathered, factors);
       });
-      for (let i = 0; i < rows * size; i++) {
-        const start = Math.floor(i / size) * 2 * size + (i % size);
-        const expected =
-          (gateUp.data[start]! / (1 + Math.exp(-gateUp.data[start]!))) * gateUp.data[start + size]!;
-        expectClose(gated.data[i]!, expected, Math.abs(expected));
-      }
     });
   });
 
@@ -147,19 +140,6 @@ describe("elements", () => {
       });
       expect([...farFromExpected]).toEqual([]);
     });
-  });
-
-  test("silu of huge values is the value itself or as good as 0", () => {
-    for (const kernels of both) {
-      arena.scope(() => {
-        const gateUp = arena.tensor([1, 4]);
-        gateUp.data.set([1e30, -1e5, 1, 1]);
-        const out = arena.tensor([1, 2]);
-        kernels.swiglu(out, gateUp);
-        expect(out.data[0]).toBe(Math.fround(1e30));
-        expect(Math.abs(out.data[1]!)).toBeLessThan(1e-32);
-      });
-    }
   });
 
   test("a NaN passes through softmax and sigmoid as a NaN in both", () => {

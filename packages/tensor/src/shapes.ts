@@ -2,27 +2,28 @@
 // so a wrong shape is the same invariant violation in either. Nothing here reads an element of a tensor.
 
 import { invariant } from "@windtunnel/base";
-import type { RopeTables, StridedRows } from "./kernels.ts";
+import type { E4M3Rows, RopeTables, StridedRows } from "./kernels.ts";
 import { E4M3_TILE } from "./number-formats.ts";
-import { packedElementCount, type PackedMatrix } from "./packed-matrix.ts";
+import { type GatedPair, packedElementCount, type PackedMatrix } from "./packed-matrix.ts";
 import { rowCount, rowSize, type Tensor } from "./tensor.ts";
 
+/** Sentences are made only when they are needed: a call of a small product should not pay for ten of them. */
 function expectEqual(actual: number, expected: number, what: string): void {
-  invariant(actual === expected, `${what}: expected ${expected}, got ${actual}`);
+  if (actual !== expected) invariant(false, `${what}: expected ${expected}, got ${actual}`);
 }
 
 function checkStrided(rows: StridedRows, width: number, what: string): void {
-  invariant(rows.stride >= width, `${what}: a stride of ${rows.stride} elements holds rows of ${width}`);
-  const needed = rows.rows === 0 ? 0 : (rows.rows - 1) * rows.stride + width;
-  invariant(rows.data.length >= needed, `${what}: expected ${needed} elements, got ${rows.data.length}`);
+  const { stride } = rows;
+  if (stride < width) invariant(false, `${what}: a stride of ${stride} elements holds rows of ${width}`);
+  const needed = rows.rows === 0 ? 0 : (rows.rows - 1) * stride + width;
+  const found = rows.data.length;
+  if (found < needed) invariant(false, `${what}: expected ${needed} elements, got ${found}`);
 }
 
 function checkWeights(weights: PackedMatrix): void {
   const count = packedElementCount(weights.outputSize, weights.inputSize);
-  invariant(
-    weights.data.length >= count,
-    `packed weights: expected ${count} elements, got ${weights.data.length}`,
-  );
+  const found = weights.data.length;
+  if (found < count) invariant(false, `packed weights: expected ${count} elements, got ${found}`);
 }
 
 export function checkMatmul(out: Tensor, x: Tensor, weights: PackedMatrix): void {
@@ -38,16 +39,44 @@ export function checkGrouped(
   rowOffsets: Int32Array,
   weights: readonly PackedMatrix[],
 ): void {
-  expectEqual(rowOffsets.length, weights.length + 1, "row offsets");
-  expectEqual(rowOffsets[0]!, 0, "first row offset");
-  expectEqual(rowOffsets[weights.length]!, rowCount(x), "last row offset");
+  checkRowOffsets(rowOffsets, weights.length, rowCount(x));
   expectEqual(rowCount(out), rowCount(x), "grouped matmul output rows");
-  for (const [expert, matrix] of weights.entries()) {
-    invariant(rowOffsets[expert]! <= rowOffsets[expert + 1]!, `row offsets fall at expert ${expert}`);
-    checkWeights(matrix);
-    expectEqual(matrix.inputSize, rowSize(x), "grouped matmul input size");
-    expectEqual(matrix.outputSize, rowSize(out), "grouped matmul output size");
+  for (const matrix of weights) checkProduct(matrix, rowSize(x), rowSize(out), "grouped matmul");
+}
+
+export function checkSwiglu(
+  out: Tensor,
+  x: Tensor | E4M3Rows,
+  rowOffsets: Int32Array,
+  weights: readonly GatedPair[],
+): void {
+  const isCoded = "codes" in x;
+  const [rows, size] = isCoded ? [x.rows, x.size] : [rowCount(x), rowSize(x)];
+  if (isCoded) checkCodes(x.codes, x.scales, rows, size);
+  checkRowOffsets(rowOffsets, weights.length, rows);
+  expectEqual(rowCount(out), rows, "swiglu output rows");
+  for (const { gate, up } of weights) {
+    checkProduct(gate, size, rowSize(out), "swiglu gate");
+    checkProduct(up, size, rowSize(out), "swiglu up");
   }
+}
+
+function checkRowOffsets(rowOffsets: Int32Array, groupCount: number, rows: number): void {
+  expectEqual(rowOffsets.length, groupCount + 1, "row offsets");
+  expectEqual(rowOffsets[0]!, 0, "first row offset");
+  expectEqual(rowOffsets[groupCount]!, rows, "last row offset");
+  for (let expert = 0; expert < groupCount; expert++) {
+    if (rowOffsets[expert]! > rowOffsets[expert + 1]!)
+      invariant(false, `row offsets fall at expert ${expert}`);
+  }
+}
+
+function checkProduct(weights: PackedMatrix, inputSize: number, outputSize: number, what: string): void {
+  checkWeights(weights);
+  const { inputSize: ofInput, outputSize: ofOutput } = weights;
+  if (ofInput !== inputSize) invariant(false, `${what} input size: expected ${inputSize}, got ${ofInput}`);
+  if (ofOutput !== outputSize)
+    invariant(false, `${what} output size: expected ${outputSize}, got ${ofOutput}`);
 }
 
 export function checkDotRows(out: Tensor, a: StridedRows, b: StridedRows, depth: number): void {
@@ -94,11 +123,6 @@ export function checkSoftmax(x: Tensor, lengths: Int32Array): void {
   }
 }
 
-export function checkSwiglu(out: Tensor, gateUp: Tensor): void {
-  expectEqual(rowSize(gateUp), 2 * rowSize(out), "swiglu gate and up");
-  expectEqual(rowCount(gateUp), rowCount(out), "swiglu rows");
-}
-
 export function checkSame(out: Tensor, x: Tensor, what: string): void {
   expectEqual(out.data.length, x.data.length, `${what} elements`);
 }
@@ -125,8 +149,12 @@ export function checkTopK(x: Tensor, k: number, indices: Int32Array, values: Flo
 }
 
 export function checkE4M3(codes: Uint8Array, scales: Float32Array, x: Tensor): void {
-  expectEqual(codes.length, x.data.length, "E4M3 codes");
-  expectEqual(scales.length, rowCount(x) * Math.ceil(rowSize(x) / E4M3_TILE), "E4M3 scales");
+  checkCodes(codes, scales, rowCount(x), rowSize(x));
+}
+
+function checkCodes(codes: Uint8Array, scales: Float32Array, rows: number, size: number): void {
+  expectEqual(codes.length, rows * size, "E4M3 codes");
+  expectEqual(scales.length, rows * Math.ceil(size / E4M3_TILE), "E4M3 scales");
 }
 
 export function checkBF16(codes: Uint16Array, x: Tensor): void {

@@ -4,10 +4,10 @@
 
 import { invariant } from "@windtunnel/base";
 import { throwAtNonFinite } from "./finite.ts";
-import type { Kernels, RopeTables, StridedRows } from "./kernels.ts";
+import type { E4M3Rows, Kernels, RopeTables, StridedRows } from "./kernels.ts";
 import type { TensorMemory } from "./memory.ts";
 import type { ScaleFormat } from "./number-formats.ts";
-import type { PackedMatrix } from "./packed-matrix.ts";
+import type { GatedPair, PackedMatrix } from "./packed-matrix.ts";
 import * as shapes from "./shapes.ts";
 import { instantiateKernels, type KernelFunctions } from "./simd/kernel-module.ts";
 import { Staging } from "./simd/staging.ts";
@@ -15,6 +15,8 @@ import { rowCount, rowSize, type Tensor } from "./tensor.ts";
 import { nanInChoice } from "./top-k.ts";
 
 const FLOAT_BYTES = 4;
+/** Rows in E4M3 are decoded block by block; a block of this size stays in the first or second level of the cache. */
+const DECODED_BLOCK_BYTES = 32_768;
 
 /** Kernels over this memory, for one thread. Throws a WorldError "input" when the kernels have not been built. */
 export function createSimdKernels(memory: TensorMemory): Kernels {
@@ -47,18 +49,54 @@ class SimdKernels implements Kernels {
 
   groupedMatmul(out: Tensor, x: Tensor, rowOffsets: Int32Array, weights: readonly PackedMatrix[]): void {
     shapes.checkGrouped(out, x, rowOffsets, weights);
-    const k = rowSize(x);
-    const n = rowSize(out);
-    const outAddress = this.#at(out);
-    const xAddress = this.#at(x);
+    const [outAddress, xAddress] = [this.#at(out), this.#at(x)];
+    const offsets = this.#staging.input(0, rowOffsets);
+    const addresses = this.#staging.integers(1, weights.length);
+    for (let expert = 0; expert < weights.length; expert++) addresses[expert] = this.#at(weights[expert]!);
+    const table = addresses.byteOffset;
+    this.#functions.groupedMatmul(
+      outAddress,
+      xAddress,
+      offsets,
+      table,
+      weights.length,
+      rowSize(x),
+      rowSize(out),
+    );
+  }
+
+  groupedSwiglu(
+    out: Tensor,
+    x: Tensor | E4M3Rows,
+    rowOffsets: Int32Array,
+    weights: readonly GatedPair[],
+  ): void {
+    shapes.checkSwiglu(out, x, rowOffsets, weights);
+    const offsets = this.#staging.input(0, rowOffsets);
+    const addresses = this.#staging.integers(1, 2 * weights.length);
     for (let expert = 0; expert < weights.length; expert++) {
-      const start = rowOffsets[expert]!;
-      const rows = rowOffsets[expert + 1]! - start;
-      if (rows === 0) continue;
-      const outRows = outAddress + start * n * FLOAT_BYTES;
-      const xRows = xAddress + start * k * FLOAT_BYTES;
-      this.#functions.matmul(outRows, xRows, this.#at(weights[expert]!), rows, k, n);
+      const { gate, up } = weights[expert]!;
+      addresses[2 * expert] = this.#at(gate);
+      addresses[2 * expert + 1] = this.#at(up);
     }
+    const [table, experts, n] = [addresses.byteOffset, weights.length, rowSize(out)];
+    if ("codes" in x) {
+      const blockRows = Math.max(2, Math.floor(DECODED_BLOCK_BYTES / (x.size * FLOAT_BYTES)));
+      this.#functions.groupedSwigluE4M3(
+        this.#at(out),
+        this.#staging.input(2, x.codes),
+        this.#staging.input(3, x.scales),
+        offsets,
+        table,
+        experts,
+        x.size,
+        n,
+        this.#staging.scratch(4, blockRows * x.size * FLOAT_BYTES),
+        blockRows,
+      );
+      return;
+    }
+    this.#functions.groupedSwiglu(this.#at(out), this.#at(x), offsets, table, experts, rowSize(x), n);
   }
 
   dotRows(out: Tensor, a: StridedRows, b: StridedRows, depth: number): void {
@@ -111,11 +149,6 @@ class SimdKernels implements Kernels {
   softmax(x: Tensor, lengths: Int32Array, scale: number): void {
     shapes.checkSoftmax(x, lengths);
     this.#functions.softmax(this.#at(x), this.#staging.input(0, lengths), lengths.length, rowSize(x), scale);
-  }
-
-  swiglu(out: Tensor, gateUp: Tensor): void {
-    shapes.checkSwiglu(out, gateUp);
-    this.#functions.swiglu(this.#at(out), this.#at(gateUp), rowCount(out), rowSize(out));
   }
 
   sigmoid(out: Tensor, x: Tensor): void {
@@ -200,10 +233,10 @@ class SimdKernels implements Kernels {
   /** Compiled code trusts the address, so it must be where the data is, in a memory of this size. */
   #at(placed: Placed): number {
     const { address, data } = placed;
-    invariant(
-      data.byteOffset === address && data.buffer.byteLength === this.#memoryBytes,
-      `a tensor at address ${address} has its elements elsewhere: byte ${data.byteOffset} of another memory`,
-    );
+    if (data.byteOffset !== address || data.buffer.byteLength !== this.#memoryBytes) {
+      const place = `byte ${data.byteOffset} of another memory`;
+      invariant(false, `a tensor at address ${address} has its elements elsewhere: ${place}`);
+    }
     return address;
   }
 }

@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { inputError } from "@windtunnel/base";
 import type { BenchRow, MoeBenchOptions } from "@windtunnel/cluster/bench";
-import type { MatmulBenchRow } from "@windtunnel/tensor/bench";
+import type { KernelBenchRow } from "@windtunnel/tensor/bench";
 import { wholeNumber } from "../numbers.ts";
 import { formatMagnitude, formatMicroseconds, formatNumber, significant } from "../report/format.ts";
 import { renderSection, renderTable, type TableContent } from "../report/table.ts";
@@ -65,9 +65,9 @@ interface Measurement {
 
 async function measure(name: BenchName, options: Options, colours: Colours): Promise<Measurement> {
   if (name === "matmul") {
-    const { benchMatmul } = await import("@windtunnel/tensor/bench");
-    const rows = benchMatmul();
-    return { rows, text: renderMatmul(rows, colours) };
+    const { benchKernels } = await import("@windtunnel/tensor/bench");
+    const rows = benchKernels();
+    return { rows, text: renderKernels(rows, colours) };
   }
   const { benchEvents, benchMoe, benchRecording, benchTransports } =
     await import("@windtunnel/cluster/bench");
@@ -145,25 +145,39 @@ export function renderBenchRow({ name, work, seconds, rates, notes }: BenchRow, 
   return [table, ...(notes ?? []).map((note) => `  ${note}`)].join("\n");
 }
 
-export function renderMatmul(rows: readonly MatmulBenchRow[], colours: Colours): string {
-  const title = `${colours.cyan("Matrix products at expert shapes, one thread")}; the limit is SIMD multiply and add alone`;
-  const table = renderTable(
+/** A table for each group of kernels. */
+export function renderKernels(rows: readonly KernelBenchRow[], colours: Colours): string {
+  const groups = new Set(rows.map(({ group }) => group));
+  const tables = [...groups].map((group) => {
+    const ofGroup = rows.filter((row) => row.group === group);
+    return `${colours.cyan(group)}\n${renderKernelTable(ofGroup, colours)}`;
+  });
+  return [
+    "One thread; the limit is SIMD multiply and add on registers alone. Speeds are those of the fastest samples;",
+    "the median is that of samples beside their neighbour of the limit, with whatever else the machine does.",
+    "",
+    tables.join("\n\n"),
+  ].join("\n");
+}
+
+function renderKernelTable(rows: readonly KernelBenchRow[], colours: Colours): string {
+  return renderTable(
     {
-      head: ["rows x in x out", "flops", "time", "SIMD GF/s", "plain", "limit", "of limit"],
-      aligns: ["left", "right", "right", "right", "right", "right", "right"],
+      head: ["rows x in x out", "flops", "time", "SIMD GF/s", "plain", "limit", "of limit", "median"],
+      aligns: ["left", ...Array<"right">(7).fill("right")],
       rows: rows.map((row) => [
-        `${row.rows} x ${row.inputSize} x ${row.outputSize}`,
+        row.name,
         formatMagnitude(row.flops),
         formatMicroseconds(row.flops / row.simdGflops / 1e3),
         significant(row.simdGflops),
         significant(row.plainGflops),
         significant(row.limitGflops),
         `${row.percentOfLimit.toFixed(0)} %`,
+        `${row.medianPercentOfLimit.toFixed(0)} %`,
       ]),
     },
     colours,
   );
-  return `${title}\n${table}`;
 }
 
 function benchName(text: string): BenchName {

@@ -7,7 +7,7 @@ import { CostModel, type Dependency, Gpu, HARDWARE_PROFILES } from "@windtunnel/
 import { findPreset, type LayerContext, type MlpWeights, type WirePrecision } from "@windtunnel/model";
 import { FABRIC_EVENTS, ParcelTable, type Shipment } from "@windtunnel/network-plane";
 import { type ExpertPlacement, layoutDispatch, placeExperts } from "@windtunnel/router";
-import { packMatrix, plainKernels, type Tensor, TensorMemory } from "@windtunnel/tensor";
+import { packedElementCount, packMatrix, plainKernels, type Tensor, TensorMemory } from "@windtunnel/tensor";
 import { noRecorder, type Phase, type Recorder } from "@windtunnel/trace";
 import {
   type ClassGraph,
@@ -58,9 +58,14 @@ const experts: readonly MlpWeights[] = Array.from({ length: EXPERT_COUNT }, (_, 
       { length: outputSize * inputSize },
       () => random.normal() / Math.sqrt(inputSize),
     );
-    return packMatrix(memory.tensor([outputSize, inputSize]), values, outputSize, inputSize);
+    return packMatrix(
+      memory.tensor([packedElementCount(outputSize, inputSize)]),
+      values,
+      outputSize,
+      inputSize,
+    );
   };
-  return { gateUp: matrix(2 * INNER, HIDDEN), down: matrix(HIDDEN, INNER) };
+  return { gate: matrix(INNER, HIDDEN), up: matrix(INNER, HIDDEN), down: matrix(HIDDEN, INNER) };
 });
 
 export function expertWeights(expert: number): MlpWeights {

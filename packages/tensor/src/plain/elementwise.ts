@@ -1,23 +1,10 @@
 // Functions of single elements and of sums of rows times factors.
 
-import { checkGatheredRows, checkSame, checkSwiglu } from "../shapes.ts";
-import { rowCount, rowSize, type Tensor } from "../tensor.ts";
-import { sigmoidOf, siluOf } from "./exponential.ts";
+import { checkGatheredRows, checkSame } from "../shapes.ts";
+import { rowSize, type Tensor } from "../tensor.ts";
+import { sigmoidOf } from "./exponential.ts";
 
 const { fround } = Math;
-
-export function swiglu(out: Tensor, gateUp: Tensor): void {
-  checkSwiglu(out, gateUp);
-  const rows = rowCount(out);
-  const inner = rowSize(out);
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < inner; i++) {
-      const gate = gateUp.data[row * 2 * inner + i]!;
-      const up = gateUp.data[row * 2 * inner + inner + i]!;
-      out.data[row * inner + i] = fround(siluOf(gate) * up);
-    }
-  }
-}
 
 export function sigmoid(out: Tensor, x: Tensor): void {
   checkSame(out, x, "sigmoid output");

@@ -15,6 +15,37 @@ export interface KernelFunctions {
   /** Fills the reserved bytes that the other functions read; every thread writes the same. */
   writeConstants(): void;
   matmul(out: Address, x: Address, weights: Address, rows: Count, k: Count, n: Count): void;
+  groupedMatmul(
+    out: Address,
+    x: Address,
+    offsets: Address,
+    weights: Address,
+    experts: Count,
+    k: Count,
+    n: Count,
+  ): void;
+  groupedSwiglu(
+    out: Address,
+    x: Address,
+    offsets: Address,
+    weights: Address,
+    experts: Count,
+    k: Count,
+    n: Count,
+  ): void;
+  /** `block` has room for blockRows decoded rows. */
+  groupedSwigluE4M3(
+    out: Address,
+    codes: Address,
+    scales: Address,
+    offsets: Address,
+    weights: Address,
+    experts: Count,
+    k: Count,
+    n: Count,
+    block: Address,
+    blockRows: Count,
+  ): void;
   dotRows(
     out: Address,
     a: Address,
@@ -46,7 +77,6 @@ export interface KernelFunctions {
     sines: Address,
   ): void;
   softmax(x: Address, lengths: Address, rows: Count, size: Count, scale: number): void;
-  swiglu(out: Address, gateUp: Address, rows: Count, inner: Count): void;
   sigmoid(out: Address, x: Address, count: Count): void;
   add(out: Address, x: Address, count: Count): void;
   addGatheredRows(
@@ -74,7 +104,7 @@ export interface KernelFunctions {
   quantizeBF16(codes: Address, x: Address, count: Count): void;
   dequantizeBF16(out: Address, codes: Address, count: Count): void;
   limitLoop(iterations: Count, factor: number, summand: number): number;
-  limitLoopApart(iterations: Count, factor: number, summand: number): number;
+  limitLoopApart(iterations: Count, constant: number): number;
 }
 
 const KERNELS = new URL("../../kernels/kernels.wasm", import.meta.url);

@@ -1,7 +1,7 @@
 // Arrays of a call that live outside the shared memory (a frame's bytes, a caller's Int32Array) pass through here:
 // arguments are copied in, results copied out. Arrays inside the memory cost nothing. The area belongs to one
 // instance of the kernels; it is taken from the memory when first needed and doubles, so it ends below twice
-// the largest such array for each of a call's array arguments.
+// the largest such array for each of a call's array arguments. Lists of addresses and decoded rows lie here too.
 
 import type { TensorMemory } from "../memory.ts";
 
@@ -35,6 +35,16 @@ export class Staging {
   /** Where the kernel shall write a result; `finish` brings it to the array afterwards. */
   output(slot: number, array: OutsideArray): number {
     return array.buffer === this.#buffer ? array.byteOffset : this.#reserve(slot, array.byteLength);
+  }
+
+  /** Room for what a kernel reads or writes on the way and nobody keeps, with whatever it held before. */
+  integers(slot: number, length: number): Int32Array {
+    return this.#memory.integersAt(this.scratch(slot, length * Int32Array.BYTES_PER_ELEMENT), length);
+  }
+
+  /** The address of `bytes` bytes of such room. */
+  scratch(slot: number, bytes: number): number {
+    return this.#reserve(slot, bytes);
   }
 
   /** Copies a result that was written to `address` to its array, if it does not stand there already. */
