@@ -10,7 +10,7 @@ import { createLoneExchange } from "@windtunnel/transport";
 import { runHost, type WindowMessage } from "@windtunnel/virtual-time";
 import { createProcesses } from "../src/create-processes.ts";
 import { prepareRun, type PreparedRun } from "../src/prepare-run.ts";
-import { CLASSES, classOf } from "../src/process-numbers.ts";
+import { classIndices } from "../src/process-numbers.ts";
 import { resolveScenario } from "../src/scenario/index.ts";
 import { createExecutedModel, createTensorSpace, fillShare } from "../src/tensor-space.ts";
 import { classGraph } from "../src/wiring.ts";
@@ -98,6 +98,7 @@ async function runOnce(run: PreparedRun, file: string | undefined): Promise<Run>
   const { processes, parcels } = createProcesses(run, {
     host: 0,
     executed: () => createExecutedModel(run, space!),
+    record: recording !== undefined,
     recorderFor,
     onStep: () => undefined,
   });
@@ -106,7 +107,7 @@ async function runOnce(run: PreparedRun, file: string | undefined): Promise<Run>
   const { events, digests } = await runHost({
     processes,
     classes: classGraph(run),
-    classOf: (each) => CLASSES.indexOf(classOf(run.numbers, each)),
+    classOf: classIndices(run.numbers),
     hostOf: () => 0,
     exchange: createLoneExchange<WindowMessage>(),
     cargo: parcels,

@@ -15,7 +15,7 @@ import { createFabric, createParcelTable } from "./create-processes.ts";
 import { fanOutOf, type LogicalCopies, logicalBytes, logicalCopies } from "./fan-out.ts";
 import { type LinkGroupLoad, loadsByGroup } from "./link-loads.ts";
 import type { PreparedRun } from "./prepare-run.ts";
-import { CLASSES, classOf } from "./process-numbers.ts";
+import { classIndices } from "./process-numbers.ts";
 import { classGraph } from "./wiring.ts";
 
 /** One phase, over all ranks. */
@@ -64,7 +64,7 @@ export function drawnChoices(options: AllToAllOptions): readonly Int32Array[] {
 /** Runs one dispatch and one combine. Throws `input` errors as `prepareAllToAll` does. */
 export function runAllToAll(options: AllToAllOptions): AllToAllResult {
   const run = prepareAllToAll(options);
-  const parcels = createParcelTable();
+  const parcels = createParcelTable(false);
   const ranks = drawLayouts(run, options).map((layout, rank) => measureRank(run, rank, layout, parcels));
   const fabrics: FabricProcess[] = [];
   const coordinator = new PhaseCoordinator(run, () => trafficOf(run, fabrics));
@@ -78,7 +78,7 @@ export function runAllToAll(options: AllToAllOptions): AllToAllResult {
   const loop = new EventLoop({
     processes,
     classes: classGraph(run),
-    classOf: (process) => CLASSES.indexOf(classOf(run.numbers, process)),
+    classOf: classIndices(run.numbers),
   });
   loop.start();
   loop.run();

@@ -25,12 +25,16 @@ export interface HostProcesses {
   readonly scheduler: Scheduler | undefined;
   /** What is on its way on this host. */
   readonly parcels: ParcelTable;
+  /** Dispatches of the host's first rank so far. */
+  readonly exchanges: () => number;
 }
 
 export interface HostParts {
   readonly host: number;
   /** Only asked for when the host carries ranks and a model is executed. */
   readonly executed: () => ExecutedModel;
+  /** Whether `recorderFor` gives recorders that write. */
+  readonly record: boolean;
   readonly recorderFor: (process: number) => Recorder;
   readonly onStep: (stepsDone: number) => void;
 }
@@ -39,16 +43,25 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
   const { numbers, hosts } = run;
   const processes = new Map<number, LogicalProcess>();
   const fabrics = new Map<number, FabricProcess>();
-  const parcels = createParcelTable();
+  const parcels = createParcelTable(parts.record);
   let scheduler: Scheduler | undefined;
   let workOf: ((rank: number) => RankWork) | undefined;
+  let exchanges = 0;
   for (let process = 0; process < numbers.processCount; process++) {
     if (hosts.hostOf(process) !== parts.host) continue;
     const recorder = parts.recorderFor(process);
     switch (classOf(numbers, process)) {
       case "rank":
         workOf ??= workMaker(run, parts);
-        processes.set(process, createRank(run, process, workOf(process), { recorder, parcels }));
+        processes.set(
+          process,
+          createRank(run, process, workOf(process), {
+            recorder,
+            parcels,
+            // The first rank of a host counts for all.
+            ...(processes.size > 0 ? {} : { onExchange: () => void exchanges++ }),
+          }),
+        );
         break;
       case "scheduler":
         scheduler = createScheduler(run, recorder, parts.onStep);
@@ -61,17 +74,20 @@ export function createProcesses(run: PreparedRun, parts: HostParts): HostProcess
       }
     }
   }
-  return { processes, fabrics, scheduler, parcels };
+  return { processes, fabrics, scheduler, parcels, exchanges: () => exchanges };
 }
 
 /** What a process of a host shares with others there. */
 export interface HostServices {
   readonly recorder: Recorder;
   readonly parcels: ParcelTable;
+  /** Told of every dispatch of a rank. */
+  readonly onExchange?: () => void;
 }
 
-export function createParcelTable(): ParcelTable {
-  return new ParcelTable({ pack: packContents, unpack: unpackContents });
+/** `record`: what happens to messages is written down. */
+export function createParcelTable(record: boolean): ParcelTable {
+  return new ParcelTable({ codec: { pack: packContents, unpack: unpackContents }, keepsHistory: record });
 }
 
 /** Executed models and pools of draws are shared by the ranks of a host. */
@@ -124,6 +140,7 @@ function createRank(run: PreparedRun, rank: number, work: RankWork, services: Ho
     wire: run.wire,
     styles: run.styles,
     maxRows: run.maxRows,
+    ...(services.onExchange === undefined ? {} : { onExchange: services.onExchange }),
   };
   gpu.load(() => rankProgram(setup));
   return gpu;

@@ -10,7 +10,7 @@ import { EventLoop, type GatheredParts, type LogicalProcess } from "@windtunnel/
 import { describe, expect, test } from "vitest";
 import { createFabric } from "./create-processes.ts";
 import { type PreparedRun, prepareRun } from "./prepare-run.ts";
-import { CLASSES, classOf } from "./process-numbers.ts";
+import { classIndices, classOf } from "./process-numbers.ts";
 import { resolveScenario } from "./scenario/index.ts";
 import { classGraph, routeFrom } from "./wiring.ts";
 
@@ -83,7 +83,7 @@ function arrivals(
   const loop = new EventLoop({
     processes,
     classes,
-    classOf: (process) => CLASSES.indexOf(classOf(numbers, process)),
+    classOf: classIndices(numbers),
   });
   loop.start();
   loop.run();

@@ -49,6 +49,14 @@ export function numberProcesses(
   };
 }
 
+/** The class of a process, as an index of `CLASSES`; from a table, since it is asked for at every send. */
+export function classIndices(numbers: ProcessNumbers): (process: number) => number {
+  const table = Uint8Array.from({ length: numbers.processCount }, (_, process) =>
+    CLASSES.indexOf(classOf(numbers, process)),
+  );
+  return (process) => table[process]!;
+}
+
 export function classOf(numbers: ProcessNumbers, process: number): ProcessClass {
   if (process < numbers.rankCount) return "rank";
   if (process < numbers.rankCount + numbers.domainCount) return "nvlink";

@@ -69,6 +69,9 @@ export interface Summary {
     readonly events: number;
     readonly eventsPerSecond: number;
     readonly syncRounds: number;
+    /** Rounds for each MoE layer and micro-batch, and how well the hosts' work was balanced: processor time of all hosts over that of the slowest host of each round. Null with one host. */
+    readonly roundsPerLayer: number | null;
+    readonly balance: number | null;
     readonly frames: number;
     readonly frameBytes: number;
     readonly peakRssBytes: number;

@@ -164,6 +164,9 @@ function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["w
     results.reduce((sum, result) => sum + of(result), 0);
   const seconds = largest((result) => result.seconds);
   const events = total((result) => result.events);
+  const rounds = largest((result) => result.rounds);
+  const exchanges = largest((result) => result.exchanges);
+  const { work } = results[0]!;
   // Threads share their process's memory; processes add up.
   const peakByPid = new Map(hosts.map(({ pid, peakRssBytes }) => [pid, peakRssBytes]));
   return {
@@ -172,7 +175,9 @@ function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["w
     exportSeconds,
     events,
     eventsPerSecond: seconds === 0 ? 0 : events / seconds,
-    syncRounds: largest((result) => result.rounds),
+    syncRounds: rounds,
+    roundsPerLayer: rounds === 0 || exchanges === 0 ? null : rounds / exchanges,
+    balance: work.slowest === 0 ? null : work.all / work.slowest,
     frames: total((result) => result.frames),
     frameBytes: total((result) => result.frameBytes),
     peakRssBytes: [...peakByPid.values()].reduce((sum, bytes) => sum + bytes, 0),

@@ -2,16 +2,22 @@
 // numbers side by side; all other contents are plain already, but for blocks that stand in an array.
 
 import { Payload } from "@windtunnel/base";
-import { OutputBlock, RowBlock } from "./row-block.ts";
+import { CountedOutputs, CountedRows, OutputBlock, RowBlock } from "./row-block.ts";
 
 /** How a content stands among the numbers. */
-const KIND = { other: 0, rows: 1, outputs: 2 } as const;
+const KIND = { other: 0, rows: 1, outputs: 2, countedRows: 3, countedOutputs: 4 } as const;
 
 interface PackedContents {
   readonly numbers: Payload;
   /** Of blocks that have one, in their order. */
   readonly payloads: readonly Payload[];
   readonly others: readonly unknown[];
+  /** Counted rows, each once, however many messages share them. */
+  readonly counted: readonly {
+    readonly source: number;
+    readonly expertsPerRank: number;
+    readonly offsets: Payload;
+  }[];
 }
 
 /** A block among others in an array. */
@@ -24,8 +30,17 @@ export function packContents(contents: readonly unknown[]): PackedContents {
   const numbers = new NumberList();
   const payloads: Payload[] = [];
   const others: unknown[] = [];
+  const counted = new Map<CountedRows, number>();
   for (const content of contents) {
-    if (content instanceof RowBlock) {
+    if (content instanceof CountedRows) {
+      let known = counted.get(content);
+      if (known === undefined) counted.set(content, (known = counted.size));
+      numbers.add(KIND.countedRows);
+      numbers.add(known);
+    } else if (content instanceof CountedOutputs) {
+      numbers.add(KIND.countedOutputs);
+      numbers.add(content.target);
+    } else if (content instanceof RowBlock) {
       numbers.add(KIND.rows);
       numbers.add(content.source);
       numbers.add(content.target);
@@ -45,13 +60,25 @@ export function packContents(contents: readonly unknown[]): PackedContents {
       others.push(Array.isArray(content) ? { list: packContents(content) } : content);
     }
   }
-  return { numbers: numbers.payload, payloads, others };
+  return {
+    numbers: numbers.payload,
+    payloads,
+    others,
+    counted: Array.from(counted.keys(), ({ source, expertsPerRank, offsets }) => ({
+      source,
+      expertsPerRank,
+      offsets: new Payload(new Uint8Array(offsets.buffer, offsets.byteOffset, offsets.byteLength)),
+    })),
+  };
 }
 
 /** The contents that were packed, in their order. */
 export function unpackContents(packed: unknown): unknown[] {
-  const { numbers: bytes, payloads, others } = packed as PackedContents;
-  const numbers = new Int32Array(bytes.bytes.buffer, bytes.bytes.byteOffset, bytes.bytes.byteLength / 4);
+  const { numbers: bytes, payloads, others, counted } = packed as PackedContents;
+  const numbers = integersOf(bytes);
+  const rows = counted.map(({ source, expertsPerRank, offsets }) => {
+    return new CountedRows(source, integersOf(offsets), expertsPerRank);
+  });
   const contents: unknown[] = [];
   let [nextPayload, nextOther] = [0, 0];
   for (let at = 0; at < numbers.length;) {
@@ -59,6 +86,14 @@ export function unpackContents(packed: unknown): unknown[] {
     if (kind === KIND.other) {
       const other = others[nextOther++];
       contents.push(isPackedList(other) ? unpackContents(other.list) : other);
+      continue;
+    }
+    if (kind === KIND.countedRows) {
+      contents.push(rows[numbers[at++]!]!);
+      continue;
+    }
+    if (kind === KIND.countedOutputs) {
+      contents.push(new CountedOutputs(numbers[at++]!));
       continue;
     }
     const ends = { source: numbers[at++]!, target: numbers[at++]! };
@@ -73,6 +108,10 @@ export function unpackContents(packed: unknown): unknown[] {
     contents.push(new RowBlock(ends, offsets, 0, experts, payload));
   }
   return contents;
+}
+
+function integersOf({ bytes }: Payload): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
 function isPackedList(content: unknown): content is PackedList {

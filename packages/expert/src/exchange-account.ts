@@ -5,7 +5,7 @@
 import { defined } from "@windtunnel/base";
 import type { DispatchLayout } from "@windtunnel/router";
 import type { ExchangeShape } from "./pattern.ts";
-import { OutputBlock, RowBlock } from "./row-block.ts";
+import { type CountedOutputs, type CountedRows, OutputBlock, RowBlock } from "./row-block.ts";
 import { choiceCount, type TokenSet, tokensOfLayout } from "./token-set.ts";
 import type { Unit } from "./unit.ts";
 
@@ -32,6 +32,9 @@ export class ExchangeAccount {
   readonly #arrivedTokens: TokenSet[] = [];
   readonly #keptTokens: TokenSet[] = [];
   readonly #acceptedTokens: TokenSet[] = [];
+  /** By source: rows that are only counted. Owners whose outputs were accepted. */
+  readonly #counted: CountedRows[] = [];
+  readonly #acceptedCounted = new Set<number>();
 
   constructor(options: AccountOptions) {
     const { unit, layout, shape } = options;
@@ -95,6 +98,24 @@ export class ExchangeAccount {
     if (from === this.#rank) this.#sendRowsTo(from);
   }
 
+  /** Rows that are only counted, by source. */
+  get counted(): readonly CountedRows[] {
+    return this.#counted;
+  }
+
+  keepCounted(rows: CountedRows): void {
+    if (this.#counted[rows.source] !== undefined)
+      this.#fail(`kept the rows of rank ${this.#name(rows.source)} twice`);
+    this.#counted[rows.source] = rows;
+    if (rows.source === this.#rank) this.#sendRowsTo(rows.source);
+  }
+
+  acceptCounted({ target }: CountedOutputs): void {
+    if (this.#acceptedCounted.has(target))
+      this.#fail(`accepted the outputs of rank ${this.#name(target)} twice`);
+    this.#acceptedCounted.add(target);
+  }
+
   keepTokens(set: TokenSet): void {
     if (!isTokenSet(set)) this.#fail("kept something that is no token set");
     if (set.isOutput === true) this.#fail("kept outputs, which experts have made already");
@@ -122,6 +143,16 @@ export class ExchangeAccount {
   checkKept(): Int32Array {
     this.#checkSent();
     const rowsByExpert = new Int32Array(this.#expertsPerRank);
+    if (this.#counted.length > 0) {
+      const first = this.#rank * this.#expertsPerRank;
+      for (let from = 0; from < this.#unit.degree; from++) {
+        const { offsets } =
+          this.#counted[from] ?? this.#fail(`lost the rows of rank ${this.#name(from)}: nobody kept them`);
+        for (let expert = 0; expert < rowsByExpert.length; expert++)
+          rowsByExpert[expert]! += offsets[first + expert + 1]! - offsets[first + expert]!;
+      }
+      return rowsByExpert;
+    }
     if (this.#keptRows.length > 0) {
       for (let from = 0; from < this.#unit.degree; from++) {
         const rows =
@@ -139,6 +170,10 @@ export class ExchangeAccount {
 
   /** Every output of every token of this rank is there. */
   checkAccepted(): void {
+    if (this.#counted.length > 0) {
+      if (this.#acceptedCounted.size < this.#unit.degree) this.#fail("lost outputs of other ranks");
+      return;
+    }
     if (this.#acceptedRows.length === 0) {
       this.#checkCoverage(this.#acceptedTokens, {
         lost: (token, expert) => `lost ${token}: it has no output of ${expert}`,

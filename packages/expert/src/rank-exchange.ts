@@ -24,6 +24,7 @@ import {
   type Received,
 } from "@windtunnel/gpu";
 import { wireRowBytes } from "@windtunnel/model";
+import { type Bodies, SharedBody } from "@windtunnel/network-plane";
 import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
 import type { Phase, Place, StreamName } from "@windtunnel/trace";
 import { Condition, type Program, until } from "@windtunnel/virtual-time";
@@ -39,7 +40,7 @@ import {
   type Sending,
 } from "./exchange-terms.ts";
 import type { ExchangeShape } from "./pattern.ts";
-import { OutputBlock, type RowBlock, rowBlocks } from "./row-block.ts";
+import { CountedOutputs, CountedRows, OutputBlock, type RowBlock, rowBlocks } from "./row-block.ts";
 import { PatternFaults } from "./pattern-faults.ts";
 import {
   mistakeInBytes,
@@ -238,60 +239,88 @@ export class RankExchange {
     });
   }
 
-  /** What `send` does with every other rank's `rowsFor`, and `keepRows` with this rank's own. */
+  /** Sends every other rank its rows and keeps this rank's own, as by `send` and `keepRows`, for `receiveAllRows`. */
   sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
-    const blocks = this.#allBlocks;
+    const { layout, math } = this.#options;
     const { others } = this.unit;
     const bytes = new Float64Array(others.length);
-    const bodies: RowBlock[] = [];
-    for (let index = 0; index < others.length; index++) {
-      const block = blocks[others[index]!]!;
-      bytes[index] = bytesOf(block.rows);
-      bodies.push(block);
+    if (math === undefined) {
+      const counted = new CountedRows(this.rank, layout.rowOffsets, this.shape.expertsPerRank);
+      for (let index = 0; index < others.length; index++)
+        bytes[index] = bytesOf(counted.rowsFor(others[index]!));
+      this.#account.sendAllRows();
+      this.#sendAll(after, bytes, new SharedBody(counted));
+      this.#account.keepCounted(counted);
+      return;
     }
+    const blocks = this.#allBlocks;
+    const bodies = others.map((to) => blocks[to]!);
+    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
     this.#account.sendAllRows();
     this.#sendAll(after, bytes, bodies);
     this.#account.keepRows(this.rank, blocks[this.rank]!);
   }
 
-  /** What `receive` does for every other rank, and `keepRows` with what came; gives the rows of all. */
+  /** Waits for the rows of every other rank and keeps them; gives the number of rows that this rank has then. */
   *receiveAllRows(least: CostSequence): Program<Dependency & { readonly rows: number }> {
     const { at, cause, bodies } = yield* this.#receiveAll(least);
     const { ascending } = this.unit;
-    let { rows } = this.#allBlocks[this.rank]!;
+    let rows = this.ownRows;
     for (let index = 0; index < ascending.length; index++) {
-      const block = bodies[index] as RowBlock;
-      this.#account.keepRows(ascending[index]!, block);
-      rows += block.rows;
+      const body = bodies[index];
+      const from = ascending[index]!;
+      if (body instanceof CountedRows) {
+        if (body.source !== from)
+          this.#faults.fail(`got the rows of another rank from rank ${this.#name(from)}`);
+        this.#account.keepCounted(body);
+        rows += body.rowsFor(this.rank);
+      } else {
+        this.#account.keepRows(from, body as RowBlock);
+        rows += (body as RowBlock).rows;
+      }
     }
     return { at, cause, rows };
   }
 
-  /** What `send` does with every other rank's `outputsFor`, and `acceptRows` with this rank's own. */
+  /** Sends every other rank the outputs for its rows and accepts this rank's own, for `receiveAllOutputs`. */
   sendAllOutputs(after: Completion, bytesOf: (rows: number) => number): void {
     const { others } = this.unit;
     const bytes = new Float64Array(others.length);
-    const bodies: OutputBlock[] = [];
-    for (let index = 0; index < others.length; index++) {
-      const outputs = this.outputsFor(others[index]!);
-      bytes[index] = bytesOf(outputs.rows);
-      bodies.push(outputs);
+    const { counted } = this.#account;
+    if (counted.length > 0) {
+      for (let index = 0; index < others.length; index++)
+        bytes[index] = bytesOf(counted[others[index]!]!.rowsFor(this.rank));
+      const outputs = new CountedOutputs(this.rank);
+      this.#sendAll(after, bytes, new SharedBody(outputs));
+      this.#account.acceptCounted(outputs);
+      return;
     }
+    const bodies = others.map((to) => this.outputsFor(to));
+    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
     this.#sendAll(after, bytes, bodies);
     this.#account.acceptRows(this.rank, this.outputsFor(this.rank));
   }
 
-  /** What `receive` does for every other rank, and `acceptRows` with what came. */
+  /** Waits for the outputs of every other rank and accepts them. */
   *receiveAllOutputs(least: CostSequence): Program<Dependency> {
     const { at, cause, bodies } = yield* this.#receiveAll(least);
     const { ascending } = this.unit;
     for (let index = 0; index < ascending.length; index++) {
-      this.#account.acceptRows(ascending[index]!, bodies[index] as OutputBlock);
+      const body = bodies[index];
+      if (body instanceof CountedOutputs) this.#account.acceptCounted(body);
+      else this.#account.acceptRows(ascending[index]!, body as OutputBlock);
     }
     return { at, cause };
   }
 
-  #sendAll(after: Completion, bytes: Float64Array, bodies: readonly unknown[]): void {
+  /** Rows of this rank's own tokens for its own experts. */
+  get ownRows(): number {
+    const { rowOffsets } = this.#options.layout;
+    const first = this.rank * this.shape.expertsPerRank;
+    return rowOffsets[first + this.shape.expertsPerRank]! - rowOffsets[first]!;
+  }
+
+  #sendAll(after: Completion, bytes: Float64Array, bodies: Bodies): void {
     const { gpu, place } = this.#options;
     const targets = this.unit.otherRanks;
     gpu.send({ exchange: this.#number(0), phase: this.#phase, place, after, targets, bytes, bodies });
@@ -479,6 +508,8 @@ export class RankExchange {
   /** Runs the experts over what was kept. */
   runExperts(): void {
     const { math } = this.#options;
+    // Counted rows carry nothing that could be computed.
+    if (this.#account.counted.length > 0) return;
     const rows = this.#account.takeRows();
     if (rows.length > 0) {
       const payloads = math?.runRows(
@@ -498,6 +529,7 @@ export class RankExchange {
     this.#account.checkAccepted();
     const { math } = this.#options;
     const { acceptedRows, acceptedTokens } = this.#account;
+    if (this.#account.counted.length > 0) return;
     if (acceptedRows.length > 0) math?.combineRows(acceptedRows.map(({ payload }) => needed(payload)));
     else math?.combineTokens(acceptedTokens);
   }

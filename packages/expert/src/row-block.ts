@@ -89,3 +89,31 @@ export function rowBlocks(
   if (blocks === undefined) bySource.set(source, (blocks = make()));
   return blocks;
 }
+
+/** All rows of a rank without payload, for whichever target: what all messages of its dispatch share. */
+export class CountedRows {
+  readonly source: number;
+  /** Rows of physical expert p are offsets[p] … offsets[p + 1]. */
+  readonly offsets: Int32Array;
+  readonly expertsPerRank: number;
+
+  constructor(source: number, offsets: Int32Array, expertsPerRank: number) {
+    this.source = source;
+    this.offsets = offsets;
+    this.expertsPerRank = expertsPerRank;
+  }
+
+  rowsFor(target: number): number {
+    const first = target * this.expertsPerRank;
+    return this.offsets[first + this.expertsPerRank]! - this.offsets[first]!;
+  }
+}
+
+/** The outputs of a rank without payload, for whichever source: what all messages of its combine share. */
+export class CountedOutputs {
+  readonly target: number;
+
+  constructor(target: number) {
+    this.target = target;
+  }
+}

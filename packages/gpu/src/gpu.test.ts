@@ -1,7 +1,7 @@
 import { microseconds, type Instant } from "@windtunnel/base";
 import { FABRIC_EVENTS, ParcelTable, type Shipment, shipmentOf } from "@windtunnel/network-plane";
 import { noRecorder, type Recorder, type SpanRecord } from "@windtunnel/trace";
-import { type ClassGraph, EventLoop, type LogicalProcess, NO_LANE } from "@windtunnel/virtual-time";
+import { type ClassGraph, EventLoop, type LogicalProcess } from "@windtunnel/virtual-time";
 import { describe, expect, test } from "vitest";
 import {
   type CostSequence,
@@ -122,11 +122,11 @@ describe("a GPU", () => {
         const { header, sentAt } = shipment;
         const common = { exchange: 3, source: 5, sentAt, header };
         const answer = { target: 0, entryPort: 0, exitPort: 0, bytes: 10, body: "y" };
-        const slot = parcels.put(shipmentOf(common, [answer]), 0, context.now);
+        const slot = parcels.put(shipmentOf(common, [answer]), context.now);
         const time = (context.now + 9e6) as Instant;
         parcels.arrive(slot, time);
         const handed = { target: 0, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size: 10, slot };
-        context.handPart({ ...handed, lane: NO_LANE }, 3, 5);
+        context.handPart({ ...handed, lane: 0 }, 3, 5);
       },
     };
     const latency = microseconds(1);

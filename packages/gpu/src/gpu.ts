@@ -14,7 +14,7 @@ import {
   RUN_START,
   toMicroseconds,
 } from "@windtunnel/base";
-import { FABRIC_EVENTS, type ParcelTable } from "@windtunnel/network-plane";
+import { type Bodies, FABRIC_EVENTS, type ParcelTable } from "@windtunnel/network-plane";
 import {
   type Cause,
   type Phase,
@@ -105,7 +105,7 @@ export interface Sending {
   /** One entry for each message: the rank that it is for, its timed bytes, and what it carries. */
   readonly targets: Int32Array | readonly number[];
   readonly bytes: ArrayLike<number>;
-  readonly bodies: readonly unknown[];
+  readonly bodies: Bodies;
 }
 
 export interface Receiving {

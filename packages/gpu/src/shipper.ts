@@ -2,7 +2,7 @@
 // that comes again and again is cut once.
 
 import { type Instant, invariant } from "@windtunnel/base";
-import type { Shipment } from "@windtunnel/network-plane";
+import { SharedBody, type Shipment } from "@windtunnel/network-plane";
 import type { Route, Sending } from "./gpu.ts";
 
 /** All messages that go one way. */
@@ -35,19 +35,20 @@ export class Shipper {
     common: { readonly exchange: number; readonly sentAt: Instant; readonly header: unknown },
     { targets, bytes, bodies }: Pick<Sending, "targets" | "bytes" | "bodies">,
   ): readonly RoutedShipment[] {
-    invariant(targets.length === bytes.length && targets.length === bodies.length, "a message lacks a part");
+    const isShared = bodies instanceof SharedBody;
+    invariant(targets.length === bytes.length, "each message has its bytes");
+    invariant(isShared || targets.length === bodies.length, "each message has its body");
     let ways = this.#waysOf.get(targets);
     if (ways === undefined) this.#waysOf.set(targets, (ways = this.#cut(targets)));
     return ways.map(({ route, places, ...columns }) => {
       const ofWay = new Float64Array(places.length);
-      const bodiesOfWay: unknown[] = [];
       let total = 0;
       for (let index = 0; index < places.length; index++) {
         const place = places[index]!;
         ofWay[index] = bytes[place]!;
         total += bytes[place]!;
-        bodiesOfWay.push(bodies[place]);
       }
+      const bodiesOfWay = isShared ? bodies : Array.from(places, (place) => bodies[place]);
       const { exchange, sentAt, header } = common;
       const source = this.#rank;
       const shipment = { exchange, source, sentAt, header, ...columns, bytes: ofWay, bodies: bodiesOfWay };

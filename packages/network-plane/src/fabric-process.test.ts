@@ -51,7 +51,7 @@ function runFlows(
     network,
     routing,
   });
-  const parcels = new ParcelTable();
+  const parcels = new ParcelTable({ keepsHistory: true });
   const plane = new FabricProcess({
     process: nodes,
     topology,

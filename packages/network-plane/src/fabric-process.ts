@@ -4,7 +4,7 @@
 import { checkedInstant, type Duration, type Instant, invariant, mix32, NEVER } from "@windtunnel/base";
 import { noRecorder, type Recorder } from "@windtunnel/trace";
 import {
-  EventDigest,
+  type EventDigest,
   type HandedSlot,
   type LogicalProcess,
   type OwnEvents,
@@ -19,6 +19,7 @@ import {
   EXCHANGE,
   EXIT_PORT,
   HEAD_AT,
+  HISTORY_STRIDE,
   LIMITING,
   LIMITING_QUEUE,
   linkKey,
@@ -67,35 +68,43 @@ export interface FabricProcessOptions {
 
 /** A port and a target as one number. */
 const TARGET_LIMIT = 2 ** 16;
-/** Lanes of handovers: what comes over a link of another fabric comes in order. */
+/** Chains of handovers: what comes over a link of another fabric comes in order. */
 const HANDOVER_LANES = 64;
+/** The order of events of one instant: hops by their number from here on, then handovers by source and sequence. */
+const FIRST_HOP = -(2 ** 52);
+const SOURCE_LIMIT = 2 ** 14;
+const SEQUENCE_LIMIT = 2 ** 38;
 
-export class FabricProcess implements LogicalProcess {
+export class FabricProcess implements LogicalProcess, OwnEvents {
   readonly links: LinkTable;
   readonly #options: FabricProcessOptions;
   readonly #parcels: ParcelTable;
   readonly #paths: Paths;
+  readonly #reroute: Topology["reroute"];
   /** Undefined where nothing is recorded. */
   readonly #recorder: Recorder | undefined;
   readonly #exits = new Map<number, Exit>();
   /** What is handed over next; one object for all. */
   readonly #handed: { -readonly [Key in keyof HandedSlot]: HandedSlot[Key] };
-  readonly #hops: HopQueue;
-  readonly #digest = new EventDigest();
-  readonly own: OwnEvents;
+  readonly #events: HopQueue;
+  readonly #hopKey: number;
   #now = 0;
   #hopCount = 0;
+  #eventCount = 0;
   #bytes = 0;
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
+    const { process, topology, overrides, parcels, recorder } = options;
+    invariant(process < SOURCE_LIMIT, `process ${process}: fabrics are numbered below ${SOURCE_LIMIT}`);
     this.#options = options;
-    this.#parcels = options.parcels;
-    this.#recorder = options.recorder === noRecorder ? undefined : options.recorder;
-    this.#paths = new Paths(options.topology);
-    this.links = new LinkTable(options.topology.links, options.overrides);
-    this.#hops = new HopQueue(options.topology.links.length, options.parcels);
-    this.own = this.#ownEvents();
+    this.#parcels = parcels;
+    this.#recorder = recorder === noRecorder ? undefined : recorder;
+    this.#paths = new Paths(topology);
+    this.#reroute = topology.reroute;
+    this.links = new LinkTable(topology.links, overrides);
+    this.#events = new HopQueue(HANDOVER_LANES + topology.links.length, parcels);
+    this.#hopKey = rankOfKey(FABRIC_EVENTS.hop, process);
     const at = 0 as Instant;
     this.#handed = { target: 0, kind: 0, sentAt: at, time: at, size: 0, slot: 0, lane: 0 };
   }
@@ -105,29 +114,75 @@ export class FabricProcess implements LogicalProcess {
     return { bytes: this.#bytes, messages: this.#parcelCount };
   }
 
-  handle({ kind, argument, body }: ProcessEvent, context: ProcessContext): void {
+  handle({ kind, body }: ProcessEvent, context: ProcessContext): void {
+    invariant(
+      kind === FABRIC_EVENTS.shipment,
+      "a fabric is sent shipments and handed parcels, and nothing else",
+    );
     this.#now = context.now;
-    if (kind === FABRIC_EVENTS.handover) this.#takeHandover(argument, context);
-    else {
-      invariant(kind === FABRIC_EVENTS.shipment, `a fabric does not know event kind ${kind}`);
-      this.#takeShipment(body as Shipment, context);
+    const shipment = body as Shipment;
+    const { targets, entryPorts, exitPorts } = shipment;
+    this.#parcelCount += targets.length;
+    const first = this.#parcels.put(shipment, context.now);
+    for (let index = 0; index < targets.length; index++) {
+      this.#enter(first + index, entryPorts[index]!, exitPorts[index]!, context, true);
     }
   }
 
-  #takeShipment(shipment: Shipment, context: ProcessContext): void {
-    const { targets, entryPorts, exitPorts } = shipment;
-    this.#parcelCount += targets.length;
-    for (let index = 0; index < targets.length; index++) {
-      const slot = this.#parcels.put(shipment, index, context.now);
-      this.#enter(slot, entryPorts[index]!, exitPorts[index]!, context, true);
+  /** Its hops and what other fabrics hand over: it knows in which order they come. */
+  get own(): OwnEvents {
+    return this;
+  }
+
+  get count(): number {
+    return this.#eventCount;
+  }
+
+  get earliestTime(): number {
+    return this.#events.isEmpty ? NEVER : this.#events.earliestTime;
+  }
+
+  take(slot: number, lane: number, source: number, sequence: number): void {
+    this.#events.insert(lane, slot, source * SEQUENCE_LIMIT + sequence);
+  }
+
+  runBefore(
+    end: number,
+    most: number,
+    context: ProcessContext,
+    digest: EventDigest,
+    observe: Parameters<OwnEvents["runBefore"]>[4],
+  ): void {
+    const events = this.#events;
+    for (let left = most; left > 0 && !events.isEmpty && events.earliestTime < end; left--) {
+      this.#now = events.earliestTime;
+      this.#eventCount++;
+      const slot = events.pop();
+      const order = this.#parcels.order[slot]!;
+      if (order < 0) {
+        digest.add(this.#now, this.#hopKey, order - FIRST_HOP, 0);
+        observe?.(this.#now as Instant, this.#hopKey, order - FIRST_HOP, 0);
+        if (this.#reroute !== undefined) this.#turn(slot, this.#reroute);
+        this.#enterLink(slot, context, false);
+      } else this.#takeHandover(slot, order, context, digest, observe);
     }
   }
 
   /** Whoever handed it over has written where it enters and leaves. */
-  #takeHandover(slot: number, context: ProcessContext): void {
+  #takeHandover(
+    slot: number,
+    order: number,
+    context: ProcessContext,
+    digest: EventDigest,
+    observe: Parameters<OwnEvents["runBefore"]>[4],
+  ): void {
     const at = slot * STRIDE;
     const { rows } = this.#parcels;
-    this.#enter(slot, rows[at + NEXT_LINK]!, rows[at + EXIT_PORT]!, context, false);
+    const key = rankOfKey(FABRIC_EVENTS.handover, Math.floor(order / SEQUENCE_LIMIT));
+    const sequence = order % SEQUENCE_LIMIT;
+    digest.add(this.#now, key, sequence, rows[at + BYTES]!);
+    observe?.(this.#now as Instant, key, sequence, rows[at + BYTES]!);
+    this.#enter(slot, rows[at + NEXT_LINK]! | 0, rows[at + EXIT_PORT]! | 0, context, false);
   }
 
   #enter(slot: number, entryPort: number, exitPort: number, context: ProcessContext, isPort: boolean): void {
@@ -141,38 +196,8 @@ export class FabricProcess implements LogicalProcess {
     this.#enterLink(slot, context, isPort);
   }
 
-  /** A hop: the head of a parcel is at a further link of its path. */
-  #ownEvents(): OwnEvents {
-    const hops = this.#hops;
-    const digest = this.#digest;
-    const key = rankOfKey(FABRIC_EVENTS.hop, this.#options.process);
-    const count = (): number => this.#hopCount;
-    const runBefore: OwnEvents["runBefore"] = (end, most, context, observe) => {
-      const { reroute } = this.#options.topology;
-      for (let left = most; left > 0 && !hops.isEmpty && hops.earliestTime < end; left--) {
-        this.#now = hops.earliestTime;
-        const slot = hops.pop();
-        this.#hopCount++;
-        digest.add(this.#now, key, hops.sequenceOf(slot), 0);
-        observe?.(this.#now as Instant, hops.sequenceOf(slot), slot);
-        if (reroute !== undefined) this.#reroute(slot, reroute);
-        this.#enterLink(slot, context, false);
-      }
-    };
-    return {
-      kind: FABRIC_EVENTS.hop,
-      digest,
-      get count() {
-        return count();
-      },
-      get earliestTime() {
-        return hops.isEmpty ? NEVER : hops.earliestTime;
-      },
-      runBefore,
-    };
-  }
-
-  #reroute(slot: number, reroute: NonNullable<Topology["reroute"]>): void {
+  /** At the second link of its path a parcel may go another way. */
+  #turn(slot: number, reroute: NonNullable<Topology["reroute"]>): void {
     const at = slot * STRIDE + NEXT_LINK;
     const { rows } = this.#parcels;
     const next = rows[at]!;
@@ -193,7 +218,8 @@ export class FabricProcess implements LogicalProcess {
     const transfer = links.transferTime(link, bytes);
     const start = links.occupyFor(transfer, link, bytes, headAt, rows[at + TAIL_AT]!);
     const end = links.freeAt[link]!;
-    this.#note(at, link, isPort, start - headAt, transfer);
+    if (this.#parcels.history !== undefined)
+      this.#note(slot * HISTORY_STRIDE, link, isPort, start - headAt, transfer);
     if (this.#recorder !== undefined) {
       const [source, target, exchange] = [rows[at + SOURCE]!, rows[at + TARGET]!, rows[at + EXCHANGE]!];
       this.#recorder.hop(source, target, exchange, link, headAt, start, end);
@@ -204,32 +230,32 @@ export class FabricProcess implements LogicalProcess {
     if (pathLinks[next + 1] === END_OF_PATH) this.#deliver(slot, link, context);
     else {
       rows[at + NEXT_LINK] = next + 1;
-      this.#hops.append(link, slot);
+      this.#events.append(HANDOVER_LANES + link, slot, FIRST_HOP + this.#hopCount++);
     }
   }
 
   /** Keeps the slowest link, and the longest wait behind others: beyond the port at which the parcel was sent. */
   #note(at: number, link: number, isPort: boolean, queued: number, transfer: number): void {
-    const { rows } = this.#parcels;
-    if (transfer > rows[at + TRANSFER]!) {
+    const history = this.#parcels.history!;
+    if (transfer > history[at + TRANSFER]!) {
       const key = linkKey(this.#options.process, link);
-      rows[at + TRANSFER] = transfer;
-      rows[at + SLOWEST] = key;
-      if (rows[at + LIMITING_QUEUE] === 0) rows[at + LIMITING] = key;
+      history[at + TRANSFER] = transfer;
+      history[at + SLOWEST] = key;
+      if (history[at + LIMITING_QUEUE] === 0) history[at + LIMITING] = key;
     }
     if (queued === 0) return;
-    rows[at + QUEUED] = rows[at + QUEUED]! + queued;
-    if (isPort) rows[at + PORT_QUEUED] = queued;
-    else if (queued > rows[at + LIMITING_QUEUE]!) {
-      rows[at + LIMITING_QUEUE] = queued;
-      rows[at + LIMITING] = linkKey(this.#options.process, link);
+    history[at + QUEUED] = history[at + QUEUED]! + queued;
+    if (isPort) history[at + PORT_QUEUED] = queued;
+    else if (queued > history[at + LIMITING_QUEUE]!) {
+      history[at + LIMITING_QUEUE] = queued;
+      history[at + LIMITING] = linkKey(this.#options.process, link);
     }
   }
 
   /** Its row says when its head and its tail leave its last link. */
   #deliver(slot: number, link: number, context: ProcessContext): void {
     const at = slot * STRIDE;
-    const { rows } = this.#parcels;
+    const { rows, history } = this.#parcels;
     const {
       process,
       onward,
@@ -248,13 +274,15 @@ export class FabricProcess implements LogicalProcess {
       context.handPart(handed, rows[at + EXCHANGE]!, rows[at + SOURCE]! | 0);
       return;
     }
-    const headAt = rows[at + HEAD_AT]! + latency;
+    const headAt = onward.headFirst === true ? checkedInstant(rows[at + HEAD_AT]! + latency) : time;
     rows[at + NEXT_LINK] = onward.entryPort;
     rows[at + EXIT_PORT] = onward.exitPort;
     rows[at + TAIL_AT] = time;
-    if (rows[at + RELAYED_AT]! < 0) rows[at + RELAYED_AT] = time;
+    rows[at + HEAD_AT] = headAt;
+    if (history !== undefined && history[slot * HISTORY_STRIDE + RELAYED_AT]! < 0)
+      history[slot * HISTORY_STRIDE + RELAYED_AT] = time;
     handed.kind = FABRIC_EVENTS.handover;
-    handed.time = onward.headFirst === true ? checkedInstant(headAt) : time;
+    handed.time = headAt;
     handed.lane = (this.#options.process + (link >> 1)) % HANDOVER_LANES;
     context.hand(handed);
   }

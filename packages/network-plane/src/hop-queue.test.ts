@@ -23,19 +23,37 @@ test("parcels come out by time, then by when they left their link, as from a sor
       now = first!.time;
       expect(queue.earliestTime).toBe(now);
       const slot = queue.pop();
-      expect([slot, queue.sequenceOf(slot)]).toEqual([first!.slot, first!.sequence]);
+      expect([slot, parcels.order[slot]]).toEqual([first!.slot, first!.sequence]);
       parcels.free(slot);
     } else {
       const link = random.below(links);
       // Ties within a link and between links are frequent.
       const time = Math.max(now, lastOf[link]!) + random.below(3);
       lastOf[link] = time;
-      const slot = parcels.put(shipment, 0, now as Instant);
+      const slot = parcels.put(shipment, now as Instant);
       parcels.rows[slot * STRIDE + HEAD_AT] = time;
-      queue.append(link, slot);
+      queue.append(link, slot, sequence);
       plain.push({ slot, time, sequence: sequence++ });
       plain.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
     }
     expect(queue.isEmpty).toBe(plain.length === 0);
   }
+});
+
+test("parcels that do not come in the order of their chain come out in order all the same", () => {
+  const random = new RandomStream(8, "handovers");
+  const parcels = new ParcelTable();
+  const queue = new HopQueue(3, parcels);
+  const shipment = shipmentOf({ exchange: 0, source: 0, sentAt: 0 as Instant, header: undefined }, [
+    { target: 1, entryPort: 0, exitPort: 1, bytes: 1, body: undefined },
+  ]);
+  const expected = Array.from({ length: 3000 }, (_, index) => {
+    const slot = parcels.put(shipment, 0 as Instant);
+    const [time, order] = [random.below(500), random.below(4) * 1e6 + index];
+    parcels.rows[slot * STRIDE + HEAD_AT] = time;
+    queue.insert(random.below(3), slot, order);
+    return { slot, time, order };
+  }).toSorted((a, b) => a.time - b.time || a.order - b.order);
+  expect(expected.map(() => queue.pop())).toEqual(expected.map(({ slot }) => slot));
+  expect(queue.isEmpty).toBe(true);
 });

@@ -1,64 +1,88 @@
-// Parcels of one fabric on their way to a further link. What leaves a link leaves it in order, so each link has a chain of
-// parcels, and a four-ary heap holds the first of each chain by when its head reaches the next link. Times stand in the
-// parcels' rows: no number is handed from function to function, where it would become an object.
+// Parcels of one fabric that wait for their next event: the hop to a further link, or the entry of what another fabric hands
+// over. What leaves a link leaves it in order, so parcels form chains, one for each link, and a four-ary heap holds the
+// first of each chain. Their times stand in the parcels' rows: no number is handed from function to function, where it would
+// become an object.
 
 import { HEAD_AT, type ParcelTable, STRIDE } from "./parcel-table.ts";
 
 const NONE = -1;
+const FIRST_LOOSE = 8;
 
 export class HopQueue {
   readonly #parcels: ParcelTable;
-  /** Links in the heap, the times of their first parcels beside them. */
-  readonly #heap: Int32Array;
-  readonly #heapTime: Float64Array;
-  /** By link: its chain's first and last parcel. */
-  readonly #first: Int32Array;
-  readonly #last: Int32Array;
+  /** Chains that are given; further ones hold a parcel each that fits no chain. */
+  readonly #chainCount: number;
+  readonly #loose: number[] = [];
+  /** Chains in the heap, the times of their first parcels beside them. */
+  #heap: Int32Array;
+  #heapTime: Float64Array;
+  /** By chain: its first and last parcel. */
+  #first: Int32Array;
+  #last: Int32Array;
   #heads = 0;
-  #nextSequence = 0;
 
-  constructor(linkCount: number, parcels: ParcelTable) {
+  constructor(chainCount: number, parcels: ParcelTable) {
     this.#parcels = parcels;
-    this.#heap = new Int32Array(linkCount);
-    this.#heapTime = new Float64Array(linkCount);
-    this.#first = new Int32Array(linkCount).fill(NONE);
-    this.#last = new Int32Array(linkCount).fill(NONE);
+    this.#chainCount = chainCount;
+    const size = chainCount + FIRST_LOOSE;
+    this.#heap = new Int32Array(size);
+    this.#heapTime = new Float64Array(size);
+    this.#first = new Int32Array(size).fill(NONE);
+    this.#last = new Int32Array(size).fill(NONE);
+    for (let chain = chainCount; chain < size; chain++) this.#loose.push(chain);
   }
 
   get isEmpty(): boolean {
     return this.#heads === 0;
   }
 
-  /** When the first parcel's head reaches its link; there must be one. */
+  /** The time of the first parcel's event; there must be one. */
   get earliestTime(): number {
     return this.#heapTime[0]!;
   }
 
-  /** A parcel leaves a link; its row says when its head reaches the next one, not before those that left it earlier. */
-  append(link: number, slot: number): void {
-    const { next, sequence } = this.#parcels;
+  /** A parcel whose event comes after that of the last one of its chain. `order` tells events of one instant apart. */
+  append(chain: number, slot: number, order: number): void {
+    const { next } = this.#parcels;
     next[slot] = NONE;
-    sequence[slot] = this.#nextSequence++;
-    const last = this.#last[link]!;
-    this.#last[link] = slot;
+    this.#parcels.order[slot] = order;
+    const last = this.#last[chain]!;
+    this.#last[chain] = slot;
     if (last !== NONE) {
       next[last] = slot;
       return;
     }
-    this.#first[link] = slot;
-    this.#rise(link, slot);
+    this.#first[chain] = slot;
+    this.#rise(chain, slot);
+  }
+
+  /** The same for a parcel whose event may come before that of others of its chain. */
+  insert(chain: number, slot: number, order: number): void {
+    const { rows } = this.#parcels;
+    const last = this.#last[chain]!;
+    if (last !== NONE) {
+      const [time, lastTime] = [rows[slot * STRIDE + HEAD_AT]!, rows[last * STRIDE + HEAD_AT]!];
+      const isLater = time > lastTime || (time === lastTime && order > this.#parcels.order[last]!);
+      if (!isLater) {
+        if (this.#loose.length === 0) this.#addLoose();
+        this.append(this.#loose.pop()!, slot, order);
+        return;
+      }
+    }
+    this.append(chain, slot, order);
   }
 
   /** Takes the first parcel of all out. */
   pop(): number {
     const { next, rows } = this.#parcels;
-    const link = this.#heap[0]!;
-    const slot = this.#first[link]!;
+    const chain = this.#heap[0]!;
+    const slot = this.#first[chain]!;
     const following = next[slot]!;
-    this.#first[link] = following;
-    if (following !== NONE) this.#sink(link, following, rows);
+    this.#first[chain] = following;
+    if (following !== NONE) this.#sink(chain, following, rows);
     else {
-      this.#last[link] = NONE;
+      this.#last[chain] = NONE;
+      if (chain >= this.#chainCount) this.#loose.push(chain);
       this.#heads--;
       if (this.#heads > 0) {
         const moved = this.#heap[this.#heads]!;
@@ -68,12 +92,7 @@ export class HopQueue {
     return slot;
   }
 
-  /** The number of a parcel's hop, in the order in which parcels left links; it breaks ties of time. */
-  sequenceOf(slot: number): number {
-    return this.#parcels.sequence[slot]!;
-  }
-
-  #rise(link: number, slot: number): void {
+  #rise(chain: number, slot: number): void {
     const heap = this.#heap;
     const times = this.#heapTime;
     const time = this.#parcels.rows[slot * STRIDE + HEAD_AT]!;
@@ -81,17 +100,16 @@ export class HopQueue {
     while (hole > 0) {
       const parent = (hole - 1) >> 2;
       const parentTime = times[parent]!;
-      // At a tie the other one left its link before.
-      if (parentTime <= time) break;
+      if (parentTime < time || (parentTime === time && !this.#isBefore(chain, heap[parent]!))) break;
       heap[hole] = heap[parent]!;
       times[hole] = parentTime;
       hole = parent;
     }
-    heap[hole] = link;
+    heap[hole] = chain;
     times[hole] = time;
   }
 
-  #sink(link: number, slot: number, rows: Float64Array): void {
+  #sink(chain: number, slot: number, rows: Float64Array): void {
     const heap = this.#heap;
     const times = this.#heapTime;
     const heads = this.#heads;
@@ -110,18 +128,35 @@ export class HopQueue {
           bestTime = childTime;
         }
       }
-      if (time < bestTime || (time === bestTime && this.#isBefore(link, heap[best]!))) break;
+      if (time < bestTime || (time === bestTime && this.#isBefore(chain, heap[best]!))) break;
       heap[hole] = heap[best]!;
       times[hole] = bestTime;
       hole = best;
     }
-    heap[hole] = link;
+    heap[hole] = chain;
     times[hole] = time;
   }
 
-  /** Of two links whose first parcels go on at the same time. */
-  #isBefore(link: number, other: number): boolean {
-    const { sequence } = this.#parcels;
-    return sequence[this.#first[link]!]! < sequence[this.#first[other]!]!;
+  /** Of two chains whose first parcels' events have the same time. */
+  #isBefore(chain: number, other: number): boolean {
+    const { order } = this.#parcels;
+    return order[this.#first[chain]!]! < order[this.#first[other]!]!;
+  }
+
+  #addLoose(): void {
+    const before = this.#heap.length;
+    const size = 2 * before;
+    const longer = (array: Int32Array): Int32Array => {
+      const copy = new Int32Array(size).fill(NONE);
+      copy.set(array);
+      return copy;
+    };
+    this.#heap = longer(this.#heap);
+    this.#first = longer(this.#first);
+    this.#last = longer(this.#last);
+    const times = new Float64Array(size);
+    times.set(this.#heapTime);
+    this.#heapTime = times;
+    for (let chain = before; chain < size; chain++) this.#loose.push(chain);
   }
 }

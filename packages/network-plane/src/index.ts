@@ -18,7 +18,7 @@ export {
   plainBodies,
   shipmentOf,
 } from "./parcel-table.ts";
-export { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
+export { type Bodies, FABRIC_EVENTS, SharedBody, type Shipment } from "./parcels.ts";
 export {
   createNodeWithPcie,
   type NodePorts,

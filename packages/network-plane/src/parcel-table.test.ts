@@ -16,10 +16,11 @@ function shipment(source: number, bodies: readonly string[]): ReturnType<typeof 
 }
 
 test("parcels and shipments are the same in another host's table, and leave none behind", () => {
-  const [here, there] = [new ParcelTable(), new ParcelTable()];
+  const [here, there] = [new ParcelTable({ keepsHistory: true }), new ParcelTable({ keepsHistory: true })];
   const first = shipment(7, ["a", "b"]);
   const second = shipment(8, ["c"]);
-  const slots = [here.put(first, 1, at(6)), here.put(second, 0, at(6)), here.put(first, 0, at(6))];
+  const [ofFirst, ofSecond] = [here.put(first, at(6)), here.put(second, at(6))];
+  const slots = [ofFirst + 1, ofSecond, ofFirst];
   for (const [index, slot] of slots.entries()) here.arrive(slot, at(100 + index));
   const packed = here.pack(slots, ["a plan", second]);
   expect(here.count).toBe(0);
@@ -29,23 +30,34 @@ test("parcels and shipments are the same in another host's table, and leave none
   const read = arrived.map((slot) => {
     const parcel = {} as ArrivedParcel;
     there.read(slot, parcel);
-    const { source, bytes, arrivedAt } = parcel;
-    return [source, bytes, arrivedAt, there.bodyOf(slot), there.headerOf(slot)];
+    const { source, bytes, sentAt, arrivedAt } = parcel;
+    return [source, bytes, sentAt, arrivedAt, there.bodyOf(slot), there.headerOf(slot)];
   });
   expect(read).toEqual([
-    [7, 11, 100, "b", { of: 7 }],
-    [8, 10, 101, "c", { of: 8 }],
-    [7, 10, 102, "a", { of: 7 }],
+    [7, 11, 5, 100, "b", { of: 7 }],
+    [8, 10, 5, 101, "c", { of: 8 }],
+    [7, 10, 5, 102, "a", { of: 7 }],
   ]);
 });
 
-test("a table grows, and slots that are free are taken again", () => {
+test("a table grows, and a shipment's slots are taken again once all of them are free", () => {
   const table = new ParcelTable();
-  const one = shipment(1, ["x"]);
-  const slots = Array.from({ length: 1000 }, () => table.put(one, 0, at(0)));
-  expect(new Set(slots).size).toBe(1000);
-  for (const slot of slots.slice(0, 500)) table.free(slot);
-  const again = Array.from({ length: 500 }, () => table.put(one, 0, at(0)));
-  expect(new Set([...again, ...slots.slice(500)]).size).toBe(1000);
-  expect(table.count).toBe(1000);
+  const shipments = Array.from({ length: 100 }, (_, source) => shipment(source, ["x", "y", "z"]));
+  const taken = shipments.flatMap((each) => {
+    const first = table.put(each, at(0));
+    return [first, first + 1, first + 2];
+  });
+  expect(new Set(taken).size).toBe(300);
+  table.free(taken[0]!);
+  table.free(taken[2]!);
+  expect(taken).not.toContain(table.put(shipments[0]!, at(0)));
+  table.free(taken[1]!);
+  expect(table.put(shipments[0]!, at(0))).toBe(taken[0]);
+  expect(
+    taken
+      .slice(3)
+      .map((slot) => table.bodyOf(slot))
+      .join(""),
+  ).toBe("xyz".repeat(99));
+  expect(table.count).toBe(303);
 });

@@ -1,36 +1,41 @@
-// The parcels that are on their way on one host: sixteen numbers each, side by side, so that a hop touches two cache lines
-// and makes no object. Fabrics hand a parcel on by its slot; whoever has the slot owns it, and its target frees it. For
-// another host, rows are copied as they are, headers once for all parcels of a shipment.
+// The parcels that are on their way on one host: eight numbers each, side by side, so that a hop touches one cache line and
+// makes no object; where a run is recorded, eight more that say what happened to them. The parcels of a shipment lie side
+// by side, as they leave their sender one behind the other. Fabrics hand a parcel on by its slot; whoever has the slot owns
+// it, and its target frees it. For another host, rows are copied as they are.
 
 import { type Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
+import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
+import { ParcelBlocks } from "./parcel-blocks.ts";
 import type { Shipment } from "./parcels.ts";
 
-/** Numbers of a parcel; instants and durations in picoseconds. */
-export const STRIDE = 16;
+/** Numbers of a parcel; instants in picoseconds. */
+export const STRIDE = 8;
 export const SOURCE = 0;
 export const TARGET = 1;
 export const EXCHANGE = 2;
-export const SENT_AT = 3;
-export const BYTES = 4;
-export const EXIT_PORT = 5;
-/** Where its next link stands in its fabric's list of paths. */
-export const NEXT_LINK = 6;
-export const TAIL_AT = 7;
-export const QUEUED = 8;
-export const PORT_QUEUED = 9;
-export const TRANSFER = 10;
-/** Links of any fabric process: `linkKey`. */
-export const SLOWEST = 11;
-export const LIMITING = 12;
-/** The longest wait at one link beyond the sender's port so far. */
-export const LIMITING_QUEUE = 13;
-/** When its tail was at its first relay; -1: it has met none. */
-export const RELAYED_AT = 14;
-/** When its head reaches its next link; at the end of its way, when it arrives. */
-export const HEAD_AT = 15;
+export const BYTES = 3;
+export const EXIT_PORT = 4;
+/** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
+export const NEXT_LINK = 5;
+export const TAIL_AT = 6;
+/** When its head reaches its next link, or the next fabric; at the end of its way, when it arrives. */
+export const HEAD_AT = 7;
 
-const FIRST_CAPACITY = 64;
+/** What happened to a parcel; instants and durations in picoseconds. */
+export const HISTORY_STRIDE = 8;
+export const SENT_AT = 0;
+export const QUEUED = 1;
+export const PORT_QUEUED = 2;
+export const TRANSFER = 3;
+/** Links of any fabric process: `linkKey`. */
+export const SLOWEST = 4;
+export const LIMITING = 5;
+/** The longest wait at one link beyond the sender's port so far. */
+export const LIMITING_QUEUE = 6;
+/** When its tail was at its first relay; -1: it has met none. */
+export const RELAYED_AT = 7;
+
 const LINK_LIMIT = 2 ** 21;
 
 /** A link of a fabric process as one number. */
@@ -99,30 +104,37 @@ export function shipmentOf(
 
 interface PackedParcels {
   readonly rows: Payload;
+  readonly history: Payload | undefined;
   /** Each header once, and which of them each parcel has. */
   readonly headers: readonly unknown[];
   readonly headerOf: Payload;
-  /** Shipments that cross, without their bodies; theirs stand behind those of the parcels. */
-  readonly shipments: readonly (Omit<Shipment, "bodies"> & { readonly bodyCount: number })[];
-  /** Bodies of other events, and for each event whether it is a shipment. */
-  readonly others: readonly unknown[];
-  readonly isShipment: readonly boolean[];
+  readonly events: PackedShipments;
+  /** Of the parcels, then of the shipments. */
   readonly bodies: unknown;
 }
 
+export interface ParcelTableOptions {
+  /** For what crosses to other hosts; plain bodies unless given. */
+  readonly codec?: BodyCodec;
+  /** Whether it is kept what happens to parcels. */
+  readonly keepsHistory?: boolean;
+}
+
 export class ParcelTable implements Cargo {
-  rows: Float64Array = new Float64Array(FIRST_CAPACITY * STRIDE);
-  /** Of the fabric that a parcel is in: the parcel that leaves the same link next, and the number of its hop. */
-  next: Int32Array = new Int32Array(FIRST_CAPACITY);
-  sequence: Float64Array = new Float64Array(FIRST_CAPACITY);
-  readonly #headers: unknown[] = [];
-  readonly #bodies: unknown[] = [];
+  rows: Float64Array = new Float64Array(0);
+  /** Undefined where nobody asks what happened to parcels. */
+  history: Float64Array | undefined;
+  /** Of the fabric that a parcel is in: the parcel that comes next in its chain, and its place among those of one instant. */
+  next: Int32Array = new Int32Array(0);
+  order: Float64Array = new Float64Array(0);
   readonly #codec: BodyCodec;
-  #free: Int32Array = Int32Array.from({ length: FIRST_CAPACITY }, (_, slot) => slot);
+  readonly #blocks: ParcelBlocks;
   #count = 0;
 
-  constructor(codec: BodyCodec = plainBodies) {
+  constructor({ codec = plainBodies, keepsHistory = false }: ParcelTableOptions = {}) {
     this.#codec = codec;
+    this.history = keepsHistory ? new Float64Array(0) : undefined;
+    this.#blocks = new ParcelBlocks((capacity) => this.#grow(capacity));
   }
 
   /** Parcels that are on their way. */
@@ -130,75 +142,73 @@ export class ParcelTable implements Cargo {
     return this.#count;
   }
 
-  /** A parcel of a shipment that enters a fabric now; nothing has happened to it yet. Its way is the fabric's to set. */
-  put(shipment: Shipment, index: number, now: Instant): number {
-    const slot = this.#take(shipment.header, shipment.bodies[index]);
-    const at = slot * STRIDE;
-    const { rows } = this;
-    rows[at + SOURCE] = shipment.source;
-    rows[at + TARGET] = shipment.targets[index]!;
-    rows[at + EXCHANGE] = shipment.exchange;
-    rows[at + SENT_AT] = shipment.sentAt;
-    rows[at + BYTES] = shipment.bytes[index]!;
-    rows[at + TAIL_AT] = now;
-    rows[at + QUEUED] = 0;
-    rows[at + PORT_QUEUED] = 0;
-    rows[at + TRANSFER] = 0;
-    rows[at + SLOWEST] = 0;
-    rows[at + LIMITING] = 0;
-    rows[at + LIMITING_QUEUE] = 0;
-    rows[at + RELAYED_AT] = -1;
-    return slot;
-  }
-
-  #take(header: unknown, body: unknown): number {
-    if (this.#count === this.#free.length) this.#grow();
-    const slot = this.#free[this.#count++]!;
-    this.#headers[slot] = header;
-    this.#bodies[slot] = body;
-    return slot;
+  /**
+   * The parcels of a shipment that enters a fabric now, in consecutive slots; gives the first. Nothing has happened to
+   * them yet. Their way is the fabric's to set.
+   */
+  put(shipment: Shipment, now: Instant): number {
+    const { source, exchange, sentAt, targets, bytes, bodies } = shipment;
+    const count = targets.length;
+    const first = this.#blocks.take(count, bodies, shipment.header);
+    this.#count += count;
+    const { rows, history } = this;
+    for (let index = 0; index < count; index++) {
+      const at = (first + index) * STRIDE;
+      rows[at + SOURCE] = source;
+      rows[at + TARGET] = targets[index]!;
+      rows[at + EXCHANGE] = exchange;
+      rows[at + BYTES] = bytes[index]!;
+      rows[at + TAIL_AT] = now;
+    }
+    if (history !== undefined) {
+      history.fill(0, first * HISTORY_STRIDE, (first + count) * HISTORY_STRIDE);
+      for (let index = 0; index < count; index++) {
+        const at = (first + index) * HISTORY_STRIDE;
+        history[at + SENT_AT] = sentAt;
+        history[at + RELAYED_AT] = -1;
+      }
+    }
+    return first;
   }
 
   free(slot: number): void {
-    this.#headers[slot] = undefined;
-    this.#bodies[slot] = undefined;
-    this.#free[--this.#count] = slot;
+    this.#count--;
+    this.#blocks.release(slot);
   }
 
   arrive(slot: number, at: Instant): void {
     this.rows[slot * STRIDE + HEAD_AT] = at;
   }
 
-  bodyOf(slot: number): unknown {
-    return this.#bodies[slot];
-  }
-
-  headerOf(slot: number): unknown {
-    return this.#headers[slot];
-  }
-
   arrivedAt(slot: number): Instant {
     return this.rows[slot * STRIDE + HEAD_AT]! as Instant;
   }
 
-  /** What happened to a parcel that has arrived. */
+  bodyOf(slot: number): unknown {
+    return this.#blocks.bodyOf(slot);
+  }
+
+  headerOf(slot: number): unknown {
+    return this.#blocks.headerOf(slot);
+  }
+
+  /** What happened to a parcel that has arrived; where no history is kept, what its numbers say. */
   read(slot: number, into: Writable<ArrivedParcel>): void {
+    const { rows, history } = this;
     const at = slot * STRIDE;
-    const { rows } = this;
-    const arrivedAt = rows[at + HEAD_AT]! as Instant;
-    const [relayedAt, slowest, limiting] = [
-      rows[at + RELAYED_AT]!,
-      rows[at + SLOWEST]!,
-      rows[at + LIMITING]!,
-    ];
+    const arrivedAt = this.arrivedAt(slot);
     into.source = rows[at + SOURCE]!;
-    into.sentAt = rows[at + SENT_AT]! as Instant;
     into.arrivedAt = arrivedAt;
     into.bytes = rows[at + BYTES]!;
-    into.queued = rows[at + QUEUED]!;
-    into.portQueued = rows[at + PORT_QUEUED]!;
+    if (history === undefined) return;
+    const past = slot * HISTORY_STRIDE;
+    const [relayedAt, slowest] = [history[past + RELAYED_AT]!, history[past + SLOWEST]!];
+    const limiting = history[past + LIMITING]!;
+    into.sentAt = history[past + SENT_AT]! as Instant;
+    into.queued = history[past + QUEUED]!;
+    into.portQueued = history[past + PORT_QUEUED]!;
     into.relayed = relayedAt < 0 ? 0 : arrivedAt - relayedAt;
-    into.transfer = rows[at + TRANSFER]!;
+    into.transfer = history[past + TRANSFER]!;
     into.slowestProcess = Math.floor(slowest / LINK_LIMIT);
     into.slowestLink = slowest % LINK_LIMIT;
     into.limitingProcess = Math.floor(limiting / LINK_LIMIT);
@@ -207,87 +217,76 @@ export class ParcelTable implements Cargo {
 
   pack(slots: readonly number[], eventBodies: readonly unknown[]): PackedParcels {
     const rows = new Float64Array(slots.length * STRIDE);
+    const history = this.history === undefined ? undefined : new Float64Array(slots.length * HISTORY_STRIDE);
     const headerOf = new Int32Array(slots.length);
     const headers = new Map<unknown, number>();
     const bodies: unknown[] = [];
-    for (const [index, slot] of slots.entries()) {
-      const at = slot * STRIDE;
-      rows.set(this.rows.subarray(at, at + STRIDE), index * STRIDE);
-      const header = this.#headers[slot];
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index]!;
+      copyRow(this.rows, slot, rows, index);
+      if (history !== undefined) copyRow(this.history!, slot, history, index);
+      const header = this.headerOf(slot);
       let known = headers.get(header);
       if (known === undefined) headers.set(header, (known = headers.size));
       headerOf[index] = known;
-      bodies.push(this.#bodies[slot]);
+      bodies.push(this.bodyOf(slot));
       this.free(slot);
     }
-    const shipments: PackedParcels["shipments"][number][] = [];
-    const others: unknown[] = [];
-    const isShipment = eventBodies.map(isShipmentBody);
-    for (const [index, body] of eventBodies.entries()) {
-      if (!isShipment[index]!) {
-        others.push(body);
-        continue;
-      }
-      const { bodies: ofShipment, ...shipment } = body as Shipment;
-      shipments.push({ ...shipment, bodyCount: ofShipment.length });
-      for (const each of ofShipment) bodies.push(each);
-    }
+    const events = packShipments(eventBodies, bodies);
     return {
-      rows: new Payload(new Uint8Array(rows.buffer)),
+      rows: payloadOf(rows),
+      history: history === undefined ? undefined : payloadOf(history),
       headers: [...headers.keys()],
-      headerOf: new Payload(new Uint8Array(headerOf.buffer)),
-      shipments,
-      others,
-      isShipment,
+      headerOf: payloadOf(headerOf),
+      events,
       bodies: this.#codec.pack(bodies),
     };
   }
 
   unpack(packed: unknown): { slots: number[]; bodies: unknown[] } {
-    const { rows, headers, headerOf, shipments, others, isShipment, bodies } = packed as PackedParcels;
-    const numbers = new Float64Array(rows.bytes.buffer, rows.bytes.byteOffset, rows.bytes.byteLength / 8);
+    const { rows, history, headers, headerOf, events, bodies } = packed as PackedParcels;
+    const carried = this.#codec.unpack(bodies);
     const headerIndex = new Int32Array(
       headerOf.bytes.buffer,
       headerOf.bytes.byteOffset,
       headerOf.bytes.byteLength / 4,
     );
-    const carried = this.#codec.unpack(bodies);
+    const count = headerIndex.length;
     const slots: number[] = [];
-    for (let index = 0; index < headerIndex.length; index++) {
-      const slot = this.#take(headers[headerIndex[index]!], carried[index]);
-      this.rows.set(numbers.subarray(index * STRIDE, (index + 1) * STRIDE), slot * STRIDE);
-      slots.push(slot);
+    if (count > 0) {
+      const own = Array.from(headerIndex, (index) => headers[index]);
+      const first = this.#blocks.take(count, carried.slice(0, count), undefined, own);
+      this.#count += count;
+      this.rows.set(floatsOf(rows), first * STRIDE);
+      if (history !== undefined) this.history?.set(floatsOf(history), first * HISTORY_STRIDE);
+      for (let index = 0; index < count; index++) slots.push(first + index);
     }
-    let nextBody = headerIndex.length;
-    const whole = shipments.map(({ bodyCount, ...shipment }): Shipment => {
-      nextBody += bodyCount;
-      return { ...shipment, bodies: carried.slice(nextBody - bodyCount, nextBody) };
-    });
-    let [nextShipment, nextOther] = [0, 0];
-    return {
-      slots,
-      bodies: isShipment.map((is) => (is ? whole[nextShipment++] : others[nextOther++])),
-    };
+    return { slots, bodies: unpackShipments(events, carried.slice(count)) };
   }
 
-  #grow(): void {
-    const before = this.#free.length;
-    const rows = new Float64Array(before * 2 * STRIDE);
-    rows.set(this.rows);
-    this.rows = rows;
-    const next = new Int32Array(before * 2);
-    next.set(this.next);
-    this.next = next;
-    const sequence = new Float64Array(before * 2);
-    sequence.set(this.sequence);
-    this.sequence = sequence;
-    const free = new Int32Array(before * 2);
-    free.set(this.#free);
-    for (let slot = before; slot < free.length; slot++) free[slot] = slot;
-    this.#free = free;
+  #grow(capacity: number): void {
+    this.rows = larger(this.rows, new Float64Array(capacity * STRIDE));
+    if (this.history !== undefined)
+      this.history = larger(this.history, new Float64Array(capacity * HISTORY_STRIDE));
+    this.next = larger(this.next, new Int32Array(capacity));
+    this.order = larger(this.order, new Float64Array(capacity));
   }
 }
 
-function isShipmentBody(body: unknown): boolean {
-  return typeof body === "object" && body !== null && "targets" in body && "entryPorts" in body;
+/** Rows and histories are equally long. */
+function copyRow(from: Float64Array, slot: number, to: Float64Array, index: number): void {
+  for (let field = 0; field < STRIDE; field++) to[index * STRIDE + field] = from[slot * STRIDE + field]!;
+}
+
+function larger<Numbers extends Int32Array | Float64Array>(from: Numbers, to: Numbers): Numbers {
+  to.set(from);
+  return to;
+}
+
+function payloadOf({ buffer }: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>): Payload {
+  return new Payload(new Uint8Array(buffer));
+}
+
+function floatsOf({ bytes }: Payload): Float64Array {
+  return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 }

@@ -3,8 +3,8 @@
 
 import type { Instant } from "@windtunnel/base";
 
-/** Event kinds of the fabric; part of the event order. */
-export const FABRIC_EVENTS = { hop: 10, shipment: 11, handover: 12, delivery: 13 } as const;
+/** Event kinds of the fabric; part of the event order: those that a fabric keeps itself come first. */
+export const FABRIC_EVENTS = { hop: 10, handover: 11, shipment: 12, delivery: 13 } as const;
 
 /** Columns have an entry for each parcel. */
 export interface Shipment {
@@ -24,5 +24,16 @@ export interface Shipment {
   readonly exitPorts: Int32Array;
   readonly bytes: Float64Array;
   /** Opaque to the fabric; carried to the targets. */
-  readonly bodies: readonly unknown[];
+  readonly bodies: Bodies;
+}
+
+/** One body for each parcel, or one for all of them. */
+export type Bodies = readonly unknown[] | SharedBody;
+
+export class SharedBody {
+  readonly body: unknown;
+
+  constructor(body: unknown) {
+    this.body = body;
+  }
 }

@@ -276,6 +276,7 @@ export class MicroBatch implements ScheduledMicroBatch {
   #openExchange(layer: TimedLayer): RankExchange {
     const { setup, pattern, exchangeStream, sms } = this.#options;
     const { executed } = layer;
+    setup.onExchange?.();
     return new RankExchange({
       gpu: this.#gpu,
       pattern: pattern.name,

@@ -55,4 +55,6 @@ export interface RankSetup {
   readonly styles: Readonly<Record<StepKind, StepStyle>>;
   /** Rows that the rank ever has in a step. */
   readonly maxRows: number;
+  /** Told of every dispatch: one for each MoE layer and micro-batch. */
+  readonly onExchange?: () => void;
 }

@@ -3,7 +3,7 @@
 import { Payload } from "@windtunnel/base";
 import type { Cargo } from "./cargo.ts";
 
-/** Numbers of an event: time, rank of its key, sequence, target, size, gather, what it carries, label. */
+/** Numbers of an event: time, rank of its key, sequence, target, size, gather, what it carries, label or lane. */
 const STRIDE = 8;
 const FIRST_CAPACITY = 64;
 const NO_GATHER = -1;
@@ -23,6 +23,7 @@ export interface BatchedEvent {
   target: number;
   size: number;
   gather: number | undefined;
+  /** Of a part; of a slot that is handed over, its lane. */
   label: number;
   /** -1: none. */
   slot: number;
@@ -35,19 +36,23 @@ export class EventBatch {
   #slots: number[] = [];
   #bodies: unknown[] = [];
 
-  addEvent(
+  addEvent(time: number, rank: number, sequence: number, target: number, size: number, body: unknown): void {
+    const carries = body === undefined ? CARRIES.nothing : CARRIES.body;
+    this.#add(time, rank, sequence, target, size, NO_GATHER, carries, 0);
+    if (carries === CARRIES.body) this.#bodies.push(body);
+  }
+
+  addHanded(
     time: number,
     rank: number,
     sequence: number,
     target: number,
     size: number,
     slot: number,
-    body: unknown,
+    lane: number,
   ): void {
-    const carries = slot >= 0 ? CARRIES.slot : body === undefined ? CARRIES.nothing : CARRIES.body;
-    this.#add(time, rank, sequence, target, size, NO_GATHER, carries, 0);
-    if (carries === CARRIES.slot) this.#slots.push(slot);
-    else if (carries === CARRIES.body) this.#bodies.push(body);
+    this.#add(time, rank, sequence, target, size, NO_GATHER, CARRIES.slot, lane);
+    this.#slots.push(slot);
   }
 
   addPart(

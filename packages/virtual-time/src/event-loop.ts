@@ -111,8 +111,10 @@ export class EventLoop {
   receive({ time, rank, sequence, target, size, gather, label, slot, body }: Readonly<BatchedEvent>): void {
     const resident = this.#residentOf[target];
     invariant(resident !== undefined, `an event for process ${target}, which does not live here`);
-    if (gather === undefined)
-      resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, slot, size, body);
+    if (gather === undefined && slot >= 0)
+      resident.takeHanded(time, slot, label, sourceOfKey(rank), sequence);
+    else if (gather === undefined)
+      resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, 0, size, body);
     else resident.filePart(time, rank, sequence, size, gather, slot, label);
   }
 
@@ -127,7 +129,7 @@ export class EventLoop {
 
   /** A digest for each process that lives here. */
   digests(): Map<number, string> {
-    return new Map(this.#residents.map((resident) => [resident.number, resident.digestText]));
+    return new Map(this.#residents.map((resident) => [resident.number, resident.digest.toString()]));
   }
 
   waiting(): WaitReport[] {

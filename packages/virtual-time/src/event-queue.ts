@@ -1,7 +1,5 @@
-// The pending events of one process: a four-ary heap in packed arrays. Events that come in order need no place of their
-// own in it: a lane is a chain of events of which each came after the one before, as what leaves a link does, and the
-// heap holds its head only. An event that comes too early for its lane is a head of its own, so lanes never decide the
-// order. Keys and numbers lie side by side in one typed array, bodies in a list.
+// The pending events of one process: a four-ary heap in packed arrays. Keys and numbers lie side by side in one typed array,
+// bodies in a list; an event that carries no body makes no object.
 
 import { invariant, NEVER } from "@windtunnel/base";
 import { comesBefore, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
@@ -15,23 +13,13 @@ const RANK = 1;
 const SEQUENCE = 2;
 const ARGUMENT = 3;
 const SIZE = 4;
-const NONE = -1;
-
-/** For an event that follows no other. */
-export const NO_LANE = -1;
 
 export class EventQueue {
-  /** Slots of the heads of chains, ordered, and their times. */
+  /** Slots, ordered, and their times. */
   #heap = new Int32Array(FIRST_CAPACITY);
   #heapTime = new Float64Array(FIRST_CAPACITY);
-  #heads = 0;
   #numbers = new Float64Array(FIRST_CAPACITY * STRIDE);
-  /** The next event of a chain, and its lane. */
-  #next = new Int32Array(FIRST_CAPACITY);
-  #lane = new Int32Array(FIRST_CAPACITY);
   readonly #body: unknown[] = [];
-  /** The last event of each lane's chain. */
-  #tail = new Int32Array(0);
   #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, slot) => slot);
   #count = 0;
 
@@ -40,7 +28,7 @@ export class EventQueue {
   }
 
   get earliestTime(): number {
-    return this.#heads === 0 ? NEVER : this.#heapTime[0]!;
+    return this.#count === 0 ? NEVER : this.#heapTime[0]!;
   }
 
   push(
@@ -51,10 +39,9 @@ export class EventQueue {
     argument: number,
     size: number,
     body: unknown,
-    lane: number = NO_LANE,
   ): void {
     if (this.#count === this.#free.length) this.#grow();
-    const slot = this.#free[this.#count++]!;
+    const slot = this.#free[this.#count]!;
     const at = slot * STRIDE;
     const numbers = this.#numbers;
     numbers[at + TIME] = time;
@@ -62,20 +49,20 @@ export class EventQueue {
     numbers[at + SEQUENCE] = sequence;
     numbers[at + ARGUMENT] = argument;
     numbers[at + SIZE] = size;
-    this.#next[slot] = NONE;
-    this.#lane[slot] = lane;
     if (body !== undefined) this.#body[slot] = body;
-    if (lane !== NO_LANE) {
-      if (lane >= this.#tail.length) this.#addLanes(lane);
-      const tail = this.#tail[lane]!;
-      if (tail === NONE) this.#tail[lane] = slot;
-      else if (this.#precedes(tail, slot)) {
-        this.#next[tail] = slot;
-        this.#tail[lane] = slot;
-        return;
-      }
+    const heap = this.#heap;
+    const times = this.#heapTime;
+    let hole = this.#count++;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 2;
+      const parentTime = times[parent]!;
+      if (parentTime < time || (parentTime === time && !this.#precedes(slot, heap[parent]!))) break;
+      heap[hole] = heap[parent]!;
+      times[hole] = parentTime;
+      hole = parent;
     }
-    this.#rise(slot, time);
+    heap[hole] = slot;
+    times[hole] = time;
   }
 
   /** Takes the first event out, into `event`. */
@@ -93,12 +80,8 @@ export class EventQueue {
     event.size = numbers[at + SIZE]!;
     event.body = this.#body[slot];
     if (event.body !== undefined) this.#body[slot] = undefined;
-    const lane = this.#lane[slot]!;
-    if (lane !== NO_LANE && this.#tail[lane] === slot) this.#tail[lane] = NONE;
     this.#free[--this.#count] = slot;
-    const next = this.#next[slot]!;
-    if (next !== NONE) this.#sink(next, numbers[next * STRIDE + TIME]!);
-    else if (--this.#heads > 0) this.#sink(this.#heap[this.#heads]!, this.#heapTime[this.#heads]!);
+    if (this.#count > 0) this.#sink(this.#heap[this.#count]!, this.#heapTime[this.#count]!);
   }
 
   #precedes(slot: number, other: number): boolean {
@@ -114,35 +97,18 @@ export class EventQueue {
     );
   }
 
-  /** A chain's head enters the heap from below. */
-  #rise(slot: number, time: number): void {
-    const heap = this.#heap;
-    const times = this.#heapTime;
-    let hole = this.#heads++;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 2;
-      const parentTime = times[parent]!;
-      if (parentTime < time || (parentTime === time && !this.#precedes(slot, heap[parent]!))) break;
-      heap[hole] = heap[parent]!;
-      times[hole] = parentTime;
-      hole = parent;
-    }
-    heap[hole] = slot;
-    times[hole] = time;
-  }
-
-  /** A chain's head takes the first place and goes down to its own. */
+  /** The last event takes the first place and goes down to its own. */
   #sink(slot: number, time: number): void {
     const heap = this.#heap;
     const times = this.#heapTime;
-    const heads = this.#heads;
+    const count = this.#count;
     let hole = 0;
     for (;;) {
       const first = hole * 4 + 1;
-      if (first >= heads) break;
+      if (first >= count) break;
       let best = first;
       let bestTime = times[first]!;
-      const end = first + 4 < heads ? first + 4 : heads;
+      const end = first + 4 < count ? first + 4 : count;
       for (let child = first + 1; child < end; child++) {
         const childTime = times[child]!;
         if (childTime < bestTime || (childTime === bestTime && this.#precedes(heap[child]!, heap[best]!))) {
@@ -159,12 +125,6 @@ export class EventQueue {
     times[hole] = time;
   }
 
-  #addLanes(lane: number): void {
-    const tails = new Int32Array(Math.max(lane + 1, this.#tail.length * 2)).fill(NONE);
-    tails.set(this.#tail);
-    this.#tail = tails;
-  }
-
   #grow(): void {
     const before = this.#free.length;
     const larger = <A extends Int32Array | Float64Array>(array: A, copy: A): A => {
@@ -174,8 +134,6 @@ export class EventQueue {
     this.#heap = larger(this.#heap, new Int32Array(before * 2));
     this.#heapTime = larger(this.#heapTime, new Float64Array(before * 2));
     this.#numbers = larger(this.#numbers, new Float64Array(before * 2 * STRIDE));
-    this.#next = larger(this.#next, new Int32Array(before * 2));
-    this.#lane = larger(this.#lane, new Int32Array(before * 2));
     const free = larger(this.#free, new Int32Array(before * 2));
     for (let slot = before; slot < free.length; slot++) free[slot] = slot;
     this.#free = free;

@@ -3,7 +3,7 @@ export { type ClassBound, type ClassGraph, emptyBounds, horizons, lowerBounds } 
 export { EventDigest } from "./digest.ts";
 export { EventLoop, type EventLoopOptions, type EventObserver } from "./event-loop.ts";
 export { comesBefore, rankOfKey } from "./event-order.ts";
-export { EventQueue, NO_LANE } from "./event-queue.ts";
+export { EventQueue } from "./event-queue.ts";
 export {
   type GatheredParts,
   type HandedSlot,

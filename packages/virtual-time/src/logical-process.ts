@@ -83,22 +83,26 @@ export interface Outlook {
 }
 
 /**
- * The events that a process makes for itself and keeps itself. All are of one kind, lower than that of any event that it
- * is sent, and numbered by the process; so at an instant they come first.
+ * The events that a process keeps itself: what it makes for itself, and slots that are handed to it. Their kinds are lower
+ * than that of any other event that it is sent; so at an instant they come first.
  */
 export interface OwnEvents {
-  readonly kind: number;
   /** Handled so far. */
   readonly count: number;
-  readonly digest: EventDigest;
   /** The time of the first one; `NEVER` if there is none. */
   readonly earliestTime: number;
-  /** Handles those before `end`, in their order, `most` of them at most. `observe` is told of each before. */
+  /** A slot that is handed to the process, when the slot itself says. */
+  take(slot: number, lane: number, source: number, sequence: number): void;
+  /**
+   * Handles those before `end`, in the total order, `most` of them at most. `digest` and `observe` are given every one:
+   * time, rank of its key, sequence, size.
+   */
   runBefore(
     end: number,
     most: number,
     context: ProcessContext,
-    observe: ((time: Instant, sequence: number, slot: number) => void) | undefined,
+    digest: EventDigest,
+    observe: ((time: Instant, rank: number, sequence: number, size: number) => void) | undefined,
   ): void;
 }
 

@@ -6,13 +6,14 @@ import type { ClassBound, ClassGraph } from "./class-graph.ts";
 import { EventDigest } from "./digest.ts";
 import type { EventBatch } from "./event-batch.ts";
 import { isKind, isProcessNumber, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
-import { EventQueue, NO_LANE } from "./event-queue.ts";
+import { EventQueue } from "./event-queue.ts";
 import { Gather } from "./gather.ts";
 import type {
   GatheredParts,
   HandedSlot,
   LogicalProcess,
   OutgoingEvent,
+  OwnEvents,
   ProcessContext,
   ProcessEvent,
 } from "./logical-process.ts";
@@ -78,12 +79,6 @@ export class Resident implements ProcessContext {
     return own !== undefined && own.earliestTime < queued ? own.earliestTime : queued;
   }
 
-  /** Of all events that it has handled, and parts that were filed for it. */
-  get digestText(): string {
-    const { own } = this.process;
-    return own === undefined ? this.digest.toString() : `${this.digest.toString()} ${own.digest.toString()}`;
-  }
-
   get partCount(): number {
     return this.#partCount;
   }
@@ -110,7 +105,8 @@ export class Resident implements ProcessContext {
       if (own !== undefined && own.earliestTime < horizon && own.earliestTime <= queued) {
         const before = own.count;
         // Those at the same instant as a queued event come before it.
-        own.runBefore(queued < horizon ? queued + 1 : horizon, limit - handled, this, this.#observeOwn);
+        const end = queued < horizon ? queued + 1 : horizon;
+        own.runBefore(end, limit - handled, this, this.digest, this.#observeOwn);
         handled += own.count - before;
         continue;
       }
@@ -126,13 +122,13 @@ export class Resident implements ProcessContext {
   }
 
   /** Tells the observer of an event that the process keeps itself. */
-  get #observeOwn(): ((time: Instant, sequence: number, slot: number) => void) | undefined {
+  get #observeOwn(): Parameters<OwnEvents["runBefore"]>[4] {
     const { observer } = this.#shared;
     if (observer === undefined) return undefined;
-    const { number: target } = this;
-    const { kind } = this.process.own!;
-    return (time, sequence, argument) =>
-      observer({ time, kind, source: target, sequence, target, argument, size: 0, body: undefined });
+    return (time, rank, sequence, size) => {
+      const key = { time, kind: kindOfKey(rank), source: sourceOfKey(rank), sequence };
+      observer({ ...key, target: this.number, argument: 0, size, body: undefined });
+    };
   }
 
   /** Takes what this process can promise into its class's bound. */
@@ -161,10 +157,9 @@ export class Resident implements ProcessContext {
     argument: number,
     size: number,
     body: unknown,
-    lane: number = NO_LANE,
   ): void {
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
-    this.#queue.push(time, kind, source, sequence, argument, size, body, lane);
+    this.#queue.push(time, kind, source, sequence, argument, size, body);
   }
 
   /** A part of one of this process's gathers. */
@@ -197,7 +192,7 @@ export class Resident implements ProcessContext {
     if (resident !== undefined) resident.file(time, kind, this.number, sequence, 0, size, body);
     else {
       const rank = rankOfKey(kind, this.number);
-      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, -1, body);
+      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, body);
     }
   }
 
@@ -210,11 +205,19 @@ export class Resident implements ProcessContext {
     this.#check(target, kind, sentAt, time);
     const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
-    if (resident !== undefined) resident.file(time, kind, this.number, sequence, slot, size, undefined, lane);
+    if (resident !== undefined) resident.takeHanded(time, slot, lane, this.number, sequence);
     else {
       const rank = rankOfKey(kind, this.number);
-      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, slot, undefined);
+      this.#shared.outboxFor(target, time).addHanded(time, rank, sequence, target, size, slot, lane);
     }
+  }
+
+  /** A slot that is handed to this process. */
+  takeHanded(time: number, slot: number, lane: number, source: number, sequence: number): void {
+    if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
+    const { own } = this.process;
+    if (own === undefined) invariant(false, `process ${this.number} is handed a slot and keeps none`);
+    else own.take(slot, lane, source, sequence);
   }
 
   handPart({ target, kind, sentAt, time, size, slot }: HandedSlot, gather: number, label: number): void {

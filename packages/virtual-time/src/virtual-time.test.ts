@@ -18,7 +18,6 @@ import {
   EventQueue,
   horizons,
   type LogicalProcess,
-  NO_LANE,
   type Outlook,
   type ProcessContext,
   type ProcessEvent,
@@ -52,7 +51,7 @@ describe("event queue", () => {
       sequence,
     }));
     for (const { time, kind, source, sequence } of keys)
-      queue.push(time, kind, source, sequence, 0, 0, undefined, (sequence % 4) - 1);
+      queue.push(time, kind, source, sequence, 0, 0, undefined);
     const event = blank();
     let last = { time: -1, kind: 0, source: 0, sequence: 0 };
     for (let i = 0; i < keys.length; i++) {
@@ -256,7 +255,7 @@ describe("gathers", () => {
       start: (context) => {
         for (const [index, at] of times.entries()) {
           const sentAt = RUN_START;
-          const handed = { target: 0, kind: 3, sentAt, time: at as Instant, size: 1, slot: 0, lane: NO_LANE };
+          const handed = { target: 0, kind: 3, sentAt, time: at as Instant, size: 1, slot: 0, lane: 0 };
           context.handPart(handed, 7, label + index);
         }
       },

@@ -15,6 +15,8 @@ export interface WindowMessage {
   readonly round: number;
   readonly bounds: readonly ClassBound[];
   readonly events: PackedEvents | undefined;
+  /** Processor time, in microseconds, that the sender worked since the last round. */
+  readonly work: number;
 }
 
 /** Carries the messages of a round between hosts; made by the transport. */
@@ -38,6 +40,8 @@ export interface WindowOptions {
   /** Asked between events: whether the adapter wants the thread for a moment (signals, progress). */
   readonly pause?: () => boolean;
   readonly breathe?: (state: HostState) => Promise<void>;
+  /** Processor time of this thread so far, in microseconds; absent: work is not measured. */
+  readonly processorTime?: () => number;
 }
 
 export interface HostState {
@@ -50,6 +54,8 @@ export interface HostOutcome extends HostState {
   readonly digests: ReadonlyMap<number, string>;
   /** Programs that wait for ever; empty when all came to their end. */
   readonly waiting: readonly WaitReport[];
+  /** Processor time of all hosts over all rounds, and that of the slowest host of each round, in microseconds. */
+  readonly work: { readonly all: number; readonly slowest: number };
 }
 
 /** Runs the processes of one host to the end of the run. */
@@ -69,22 +75,30 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   let rounds = 0;
   const state = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
   let lastProgress = "";
+  const processorTime = options.processorTime ?? (() => 0);
+  const work = { all: 0, slowest: 0 };
+  let resumedAt = processorTime();
 
   loop.start();
   for (;;) {
     const bounds = loop.takeBounds();
     if (!isAlone) {
-      const messages = outboxes.map((outbox): WindowMessage => ({
-        round: rounds,
-        bounds,
-        events: outbox.pack(cargo),
-      }));
-      for (const message of await exchange.swap(messages)) {
+      const packed = outboxes.map((outbox) => outbox.pack(cargo));
+      const own = processorTime() - resumedAt;
+      const messages = packed.map((events): WindowMessage => ({ round: rounds, bounds, events, work: own }));
+      const received = await exchange.swap(messages);
+      resumedAt = processorTime();
+      work.all += own;
+      let slowest = own;
+      for (const message of received) {
         if (message === undefined) continue;
+        work.all += message.work;
+        slowest = Math.max(slowest, message.work);
         invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
         if (message.events !== undefined) unpackEvents(message.events, cargo, (event) => loop.receive(event));
         lowerBounds(bounds, message.bounds);
       }
+      work.slowest += slowest;
       rounds++;
     }
     if (isIdle(bounds)) break;
@@ -95,7 +109,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(state());
     if (options.pause?.() === true) await options.breathe?.(state());
   }
-  return { ...state(), digests: loop.digests(), waiting: loop.waiting() };
+  return { ...state(), digests: loop.digests(), waiting: loop.waiting(), work };
 }
 
 /** The error of a run in which nothing can happen any more and programs still wait; who has waited longest stands first. */

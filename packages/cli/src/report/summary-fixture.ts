@@ -49,6 +49,8 @@ export function summaryFixture({ decodeUs, hiddenUs }: FixtureOptions): Summary 
       exportSeconds: 2,
       events: 1e8,
       eventsPerSecond: 8e6,
+      roundsPerLayer: null,
+      balance: null,
       syncRounds: 1e6,
       frames: 1e6,
       frameBytes: 1e10,

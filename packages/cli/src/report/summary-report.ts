@@ -179,11 +179,21 @@ function renderHosts(summary: AnySummary, colours: Colours): string {
     },
     colours,
   );
-  const work =
-    `  ${formatCount(wall.events)} events in ${wall.seconds.toFixed(2)} s (${formatCount(wall.eventsPerSecond)}/s), ` +
-    `${formatCount(wall.syncRounds)} rounds\n  ${formatCount(wall.frames)} frames of ` +
-    `${formatBytes(wall.frameBytes)} between hosts, at most ${formatBytes(wall.peakRssBytes)} of memory`;
-  return `${table}\n${work}`;
+  const lines = [
+    `${formatCount(wall.events)} events in ${wall.seconds.toFixed(2)} s (${formatCount(wall.eventsPerSecond)}/s)`,
+    ...roundsOf(wall, hosts.length),
+    `${formatCount(wall.frames)} frames of ${formatBytes(wall.frameBytes)} between hosts, ` +
+      `at most ${formatBytes(wall.peakRssBytes)} of memory`,
+  ];
+  return [table, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function roundsOf({ syncRounds, roundsPerLayer, balance }: AnySummary["wall"], hostCount: number): string[] {
+  if (syncRounds === 0) return [];
+  const perLayer =
+    roundsPerLayer === null ? "" : `, ${roundsPerLayer.toFixed(1)} for each MoE layer and micro-batch`;
+  const balanced = balance === null ? "" : `; balance ${balance.toFixed(2)} of ${hostCount}`;
+  return [`${formatCount(syncRounds)} rounds${perLayer}${balanced}`];
 }
 
 function renderTraffic(summary: AnySummary, colours: Colours): string {

@@ -5,12 +5,18 @@ import path from "node:path";
 import type { RequestOutcome, StepOutcome } from "@windtunnel/serving";
 import { HostRecording, noRecorder } from "@windtunnel/trace";
 import type { ValueExchange } from "@windtunnel/transport";
-import { type HostState, runHost, type WaitReport, type WindowMessage } from "@windtunnel/virtual-time";
+import {
+  type HostOutcome,
+  type HostState,
+  runHost,
+  type WaitReport,
+  type WindowMessage,
+} from "@windtunnel/virtual-time";
 import { createProcesses } from "../create-processes.ts";
 import { createEventLog } from "../event-log.ts";
 import type { PreparedRun } from "../prepare-run.ts";
-import { CLASSES, classOf } from "../process-numbers.ts";
-import { startStopwatch } from "./stopwatch.ts";
+import { classIndices } from "../process-numbers.ts";
+import { processorTime, startStopwatch } from "./stopwatch.ts";
 import { createExecutedModel, fillShare, type TensorSpace } from "../tensor-space.ts";
 import { classGraph } from "../wiring.ts";
 
@@ -42,6 +48,9 @@ export interface HostResult extends HostState {
   readonly host: number;
   readonly digests: readonly (readonly [number, string])[];
   readonly waiting: readonly WaitReport[];
+  readonly work: HostOutcome["work"];
+  /** Dispatches of its first rank: one for each MoE layer and micro-batch. 0 where it carries none. */
+  readonly exchanges: number;
   readonly fabrics: readonly {
     readonly process: number;
     readonly bytes: number;
@@ -72,18 +81,25 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
   const log = work.eventLog ? createEventLog(eventLogFile(work.outputFolder, host)) : undefined;
   try {
     let stepsDone = 0;
-    const { processes, fabrics, scheduler, parcels } = createProcesses(run, {
+    const made = createProcesses(run, {
       host,
       executed: () => createExecutedModel(run, space!),
+      record: work.record,
       recorderFor: (process) => recording?.recorderFor(process) ?? noRecorder,
       onStep: (steps) => {
         stepsDone = steps;
       },
     });
+    const { processes, fabrics, scheduler, parcels } = made;
     if (space !== undefined) fillShare(run, space, work.share.part, work.share.partCount);
     // All weights are there before anything computes.
     await exchange.swap(
-      Array.from({ length: exchange.hostCount }, () => ({ round: -1, bounds: [], events: undefined })),
+      Array.from({ length: exchange.hostCount }, () => ({
+        round: -1,
+        bounds: [],
+        events: undefined,
+        work: 0,
+      })),
     );
     const startSeconds = sinceBegin();
     const sinceStart = startStopwatch();
@@ -91,11 +107,12 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     const outcome = await runHost({
       processes,
       classes: classGraph(run),
-      classOf: (process) => CLASSES.indexOf(classOf(run.numbers, process)),
+      classOf: classIndices(run.numbers),
       hostOf: (process) => run.hosts.hostOf(process),
       exchange,
       cargo: parcels,
       ...(log === undefined ? {} : { observer: log.observer }),
+      ...(exchange.hostCount === 1 ? {} : { processorTime }),
       pause: () => performance.now() - lastBreath > BREATH_MILLISECONDS,
       breathe: async (state) => {
         work.onProgress({ ...state, stepsDone });
@@ -103,13 +120,15 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
         lastBreath = performance.now();
       },
     });
-    const { now, events, rounds, waiting } = outcome;
+    const { now, events, rounds, waiting, work: worked } = outcome;
     return {
       host,
       now,
       events,
       rounds,
       waiting,
+      work: worked,
+      exchanges: made.exchanges(),
       digests: [...outcome.digests],
       fabrics: [...fabrics].map(([process, fabric]) => ({ process, ...fabric.traffic })),
       served: scheduler === undefined ? undefined : { requests: scheduler.outcomes, steps: scheduler.steps },

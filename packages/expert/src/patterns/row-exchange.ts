@@ -18,7 +18,7 @@ export interface Buffers {
 
 /** `kernels` are the pattern's, for the same loads as its promises. */
 export function rowExchangeSteps(exchange: RankExchange, kernels: Least, buffers?: Buffers): ExchangeSteps {
-  const { rank, shape } = exchange;
+  const { shape } = exchange;
   const kernel = (name: SpanName, cost: CostSequence, after: readonly Dependency[]): Completion =>
     exchange.kernel({ name, cost, after });
   const own: ExchangeLoad = { tokens: exchange.tokens, rows: exchange.tokens * shape.choicesPerToken };
@@ -30,7 +30,7 @@ export function rowExchangeSteps(exchange: RankExchange, kernels: Least, buffers
       exchange.sendAllRows(sent, (rows) => rowMessageBytes(shape, rows));
     },
     *receiveDispatch() {
-      const kept = { tokens: 0, rows: exchange.rowsFor(rank).rows };
+      const kept = { tokens: 0, rows: exchange.ownRows };
       const least = kernels.receive("dispatch", shape, kept);
       const arrived = yield* exchange.receiveAllRows(least);
       arrivedRows = arrived.rows;

@@ -14,7 +14,6 @@ import {
   deadlockError,
   EventLoop,
   type LogicalProcess,
-  NO_LANE,
   type ProcessContext,
   type ProcessEvent,
   type Program,
@@ -146,7 +145,7 @@ export function runUnit(options: UnitOptions): UnitOutcome {
   const messages: TestMessage[] = [];
   const outputs = tokens.map((own) => tensorOf(new Float32Array(own.length * HIDDEN)));
   const processes = new Map<number, LogicalProcess>();
-  const parcels = new ParcelTable();
+  const parcels = new ParcelTable({ keepsHistory: true });
   for (const rank of tokens.keys()) {
     const target = firstRank + rank;
     const recorder: Recorder = {
@@ -271,13 +270,14 @@ class DelayingFabric implements LogicalProcess {
 
   handle(event: ProcessEvent, context: ProcessContext): void {
     const shipment = event.body as Shipment;
+    const first = this.#parcels.put(shipment, context.now);
     for (const [index, target] of shipment.targets.entries()) {
       const time = (context.now + LATENCY + this.#random.below(40 * LATENCY)) as Instant;
-      const slot = this.#parcels.put(shipment, index, context.now);
+      const slot = first + index;
       this.#parcels.arrive(slot, time);
       const size = shipment.bytes[index]!;
       const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
-      context.handPart({ ...handed, lane: NO_LANE }, shipment.exchange, shipment.source);
+      context.handPart({ ...handed, lane: 0 }, shipment.exchange, shipment.source);
     }
   }
 }

@@ -24,13 +24,7 @@ import {
   rankStepOverlaps,
   type SpanName,
 } from "@windtunnel/trace";
-import {
-  type ClassGraph,
-  EventLoop,
-  type LogicalProcess,
-  NO_LANE,
-  type Program,
-} from "@windtunnel/virtual-time";
+import { type ClassGraph, EventLoop, type LogicalProcess, type Program } from "@windtunnel/virtual-time";
 import type { Schedule, ScheduledMicroBatch } from "../schedule.ts";
 import type { TimedLayer } from "../timed-layers.ts";
 
@@ -170,13 +164,14 @@ function createNetwork(parcels: ParcelTable): LogicalProcess {
   return {
     handle({ body }, context) {
       const shipment = body as Shipment;
+      const first = parcels.put(shipment, context.now);
       for (const [index, target] of shipment.targets.entries()) {
-        const time = after(shipment.sentAt, shipment.bodies[index] as Duration);
-        const slot = parcels.put(shipment, index, context.now);
+        const time = after(shipment.sentAt, (shipment.bodies as readonly Duration[])[index]!);
+        const slot = first + index;
         parcels.arrive(slot, time);
         const size = shipment.bytes[index]!;
         const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
-        context.handPart({ ...handed, lane: NO_LANE }, shipment.exchange, shipment.source);
+        context.handPart({ ...handed, lane: 0 }, shipment.exchange, shipment.source);
       }
     },
   };
@@ -191,7 +186,7 @@ export function exposedInSteadyState(
   const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-schedule-"));
   try {
     const host = new HostRecording(path.join(folder, "host"));
-    const parcels = new ParcelTable();
+    const parcels = new ParcelTable({ keepsHistory: true });
     const processes = new Map<number, LogicalProcess>([[NETWORK, createNetwork(parcels)]]);
     const layers = Array.from({ length: layerCount }, (_, layer): TimedLayer => {
       return { layer, kind: "moe", executed: undefined, routedBy: layer };
