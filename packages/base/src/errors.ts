@@ -13,6 +13,7 @@ export type WorldErrorCode =
   | "schedule" // a schedule left operations out, or issued them before what they need
   | "numerics" // a NaN or an infinity reached a tensor
   | "sweep" // some points of a sweep failed; the others were run
+  | "work-grew" // a benchmark does more work than its committed baseline
   | "disk"; // writing the run failed
 
 export interface WorldErrorDetails {

@@ -3,4 +3,12 @@ export { benchEvents } from "./events.ts";
 export { type MoeBenchOptions } from "./moe-plan.ts";
 export { benchMoe } from "./moe.ts";
 export { benchRecording } from "./recording.ts";
+export { benchScale, benchSteps } from "./steps.ts";
 export { benchTransports } from "./transports.ts";
+export {
+  compareWork,
+  readBaselines,
+  type WorkChange,
+  type WorkComparison,
+  writeBaselines,
+} from "./work-baselines.ts";

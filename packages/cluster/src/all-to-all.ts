@@ -63,6 +63,16 @@ export function drawnChoices(options: AllToAllOptions): readonly Int32Array[] {
 
 /** Runs one dispatch and one combine. Throws `input` errors as `prepareAllToAll` does. */
 export function runAllToAll(options: AllToAllOptions): AllToAllResult {
+  const { simulate, result } = setUpAllToAll(options);
+  simulate();
+  return result();
+}
+
+/** The same in its parts, for whoever measures them: what is prepared, the simulation, and what it gave. */
+export function setUpAllToAll(options: AllToAllOptions): {
+  readonly simulate: () => void;
+  readonly result: () => AllToAllResult;
+} {
   const run = prepareAllToAll(options);
   const parcels = createParcelTable(false);
   const ranks = drawLayouts(run, options).map((layout, rank) => measureRank(run, rank, layout, parcels));
@@ -80,11 +90,15 @@ export function runAllToAll(options: AllToAllOptions): AllToAllResult {
     classes: classGraph(run),
     classOf: classIndices(run.numbers),
   });
-  loop.start();
-  loop.run();
-  const waiting = loop.waiting();
-  if (waiting.length > 0) throw deadlockError(waiting);
-  return resultOf({ run, options, ranks, coordinator, fabrics, events: loop.eventCount });
+  const simulate = (): void => {
+    loop.start();
+    loop.run();
+    const waiting = loop.waiting();
+    if (waiting.length > 0) throw deadlockError(waiting);
+  };
+  const result = (): AllToAllResult =>
+    resultOf({ run, options, ranks, coordinator, fabrics, events: loop.eventCount });
+  return { simulate, result };
 }
 
 function drawLayouts(run: PreparedRun, { ranks, tokens }: AllToAllOptions): DispatchLayout[] {

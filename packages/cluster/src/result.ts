@@ -64,10 +64,14 @@ export interface Summary {
   readonly wall: {
     /** The simulation alone, without start-up and writing. */
     readonly seconds: number;
+    /** Of a step after the first, mean; null where there is one. */
+    readonly laterStepSeconds: number | null;
     readonly startSeconds: number;
     readonly exportSeconds: number;
     readonly events: number;
     readonly eventsPerSecond: number;
+    /** How often a message went over a link. */
+    readonly linkEvents: number;
     readonly syncRounds: number;
     /** Rounds for each MoE layer and micro-batch, and how well the hosts' work was balanced: processor time of all hosts over that of the slowest host of each round. Null with one host. */
     readonly roundsPerLayer: number | null;

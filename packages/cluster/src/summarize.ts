@@ -172,9 +172,12 @@ function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["w
   return {
     seconds,
     startSeconds: largest((result) => result.startSeconds),
+    laterStepSeconds:
+      results.find((result) => result.laterStepSeconds !== undefined)?.laterStepSeconds ?? null,
     exportSeconds,
     events,
     eventsPerSecond: seconds === 0 ? 0 : events / seconds,
+    linkEvents: total((result) => result.fabrics.reduce((sum, fabric) => sum + fabric.linkEvents, 0)),
     syncRounds: rounds,
     roundsPerLayer: rounds === 0 || exchanges === 0 ? null : rounds / exchanges,
     balance: work.slowest === 0 ? null : work.all / work.slowest,

@@ -163,7 +163,11 @@ describe("a plane", () => {
       };
     });
     const { arrivals, plane } = runFlows(flows, 8, 2);
-    expect(plane.traffic).toEqual({ bytes: flows.reduce((sum, { bytes }) => sum + bytes, 0), messages: 400 });
+    expect(plane.traffic).toEqual({
+      bytes: flows.reduce((sum, { bytes }) => sum + bytes, 0),
+      messages: 400,
+      linkEvents: expect.any(Number),
+    });
     for (let node = 0; node < 8; node++) {
       const into = flows.filter(({ to }) => to === node);
       const link = plane.links.names.findIndex((name) => name.endsWith(`> node ${node}`));

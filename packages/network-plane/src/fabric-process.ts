@@ -92,6 +92,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   #hopCount = 0;
   #eventCount = 0;
   #bytes = 0;
+  #linkEvents = 0;
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
@@ -109,9 +110,12 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     this.#handed = { target: 0, kind: 0, sentAt: at, time: at, size: 0, slot: 0, lane: 0 };
   }
 
-  /** Bytes that entered this fabric, and parcels that their senders handed to it: a handover is no message of its own. */
-  get traffic(): { bytes: number; messages: number } {
-    return { bytes: this.#bytes, messages: this.#parcelCount };
+  /**
+   * Bytes that entered this fabric; parcels that their senders handed to it, since a handover is no message of its own; and
+   * how often a parcel went over a link.
+   */
+  get traffic(): { bytes: number; messages: number; linkEvents: number } {
+    return { bytes: this.#bytes, messages: this.#parcelCount, linkEvents: this.#linkEvents };
   }
 
   handle({ kind, body }: ProcessEvent, context: ProcessContext): void {
@@ -213,6 +217,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const pathLinks = this.#paths.links;
     const next = rows[at + NEXT_LINK]! | 0;
     const link = pathLinks[next]!;
+    this.#linkEvents++;
     const headAt = this.#now;
     const bytes = rows[at + BYTES]!;
     const transfer = links.transferTime(link, bytes);

@@ -30,14 +30,25 @@ export function emptyBounds(classCount: number): ClassBound[] {
   }));
 }
 
-/** The least of two hosts' bounds, into the first. */
-export function lowerBounds(into: ClassBound[], other: readonly ClassBound[]): void {
-  for (const [index, bound] of other.entries()) {
-    const target = into[index]!;
-    target.pendingSend = Math.min(target.pendingSend, bound.pendingSend);
-    target.justSent = Math.min(target.justSent, bound.justSent);
-    target.notBefore = Math.min(target.notBefore, bound.notBefore);
-    target.quiet = Math.min(target.quiet, bound.quiet);
+const NUMBERS = 4;
+
+/** Bounds as numbers side by side: for a frame, the same length whatever they are. */
+export function packBounds(bounds: readonly ClassBound[]): Float64Array {
+  const packed = new Float64Array(bounds.length * NUMBERS);
+  for (const [index, { pendingSend, justSent, notBefore, quiet }] of bounds.entries()) {
+    packed.set([pendingSend, justSent, notBefore, quiet], index * NUMBERS);
+  }
+  return packed;
+}
+
+/** The least of a host's bounds and another's, into the first. */
+export function lowerBounds(into: readonly ClassBound[], other: Float64Array): void {
+  for (const [index, bound] of into.entries()) {
+    const at = index * NUMBERS;
+    bound.pendingSend = Math.min(bound.pendingSend, other[at]!);
+    bound.justSent = Math.min(bound.justSent, other[at + 1]!);
+    bound.notBefore = Math.min(bound.notBefore, other[at + 2]!);
+    bound.quiet = Math.min(bound.quiet, other[at + 3]!);
   }
 }
 

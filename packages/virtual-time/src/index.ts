@@ -1,5 +1,12 @@
 export { type Cargo, plainCargo } from "./cargo.ts";
-export { type ClassBound, type ClassGraph, emptyBounds, horizons, lowerBounds } from "./class-graph.ts";
+export {
+  type ClassBound,
+  type ClassGraph,
+  emptyBounds,
+  horizons,
+  lowerBounds,
+  packBounds,
+} from "./class-graph.ts";
 export { EventDigest } from "./digest.ts";
 export { EventLoop, type EventLoopOptions, type EventObserver } from "./event-loop.ts";
 export { comesBefore, rankOfKey } from "./event-order.ts";

@@ -5,7 +5,7 @@
 
 import { type Instant, invariant, WorldError } from "@windtunnel/base";
 import type { Cargo } from "./cargo.ts";
-import { type ClassBound, type ClassGraph, horizons, isIdle, lowerBounds } from "./class-graph.ts";
+import { type ClassGraph, horizons, isIdle, lowerBounds, packBounds } from "./class-graph.ts";
 import { EventBatch, type PackedEvents, unpackEvents } from "./event-batch.ts";
 import { EventLoop, type EventObserver } from "./event-loop.ts";
 import type { LogicalProcess, WaitReport } from "./logical-process.ts";
@@ -13,10 +13,11 @@ import type { LogicalProcess, WaitReport } from "./logical-process.ts";
 /** What one host tells another in a round. */
 export interface WindowMessage {
   readonly round: number;
-  readonly bounds: readonly ClassBound[];
+  /** As `packBounds` gives them. */
+  readonly bounds: Float64Array;
   readonly events: PackedEvents | undefined;
-  /** Processor time, in microseconds, that the sender worked since the last round. */
-  readonly work: number;
+  /** [1]: processor time, in microseconds, that the sender worked since the last round. */
+  readonly work: Float64Array;
 }
 
 /** Carries the messages of a round between hosts; made by the transport. */
@@ -73,7 +74,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   });
   const { cargo } = loop;
   let rounds = 0;
-  const state = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
+  const hostState = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
   let lastProgress = "";
   const processorTime = options.processorTime ?? (() => 0);
   const work = { all: 0, slowest: 0 };
@@ -85,15 +86,17 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     if (!isAlone) {
       const packed = outboxes.map((outbox) => outbox.pack(cargo));
       const own = processorTime() - resumedAt;
-      const messages = packed.map((events): WindowMessage => ({ round: rounds, bounds, events, work: own }));
+      const state = { round: rounds, bounds: packBounds(bounds), work: Float64Array.of(own) };
+      const messages = packed.map((events): WindowMessage => ({ ...state, events }));
       const received = await exchange.swap(messages);
       resumedAt = processorTime();
       work.all += own;
       let slowest = own;
       for (const message of received) {
         if (message === undefined) continue;
-        work.all += message.work;
-        slowest = Math.max(slowest, message.work);
+        const [worked = 0] = message.work;
+        work.all += worked;
+        slowest = Math.max(slowest, worked);
         invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
         if (message.events !== undefined) unpackEvents(message.events, cargo, (event) => loop.receive(event));
         lowerBounds(bounds, message.bounds);
@@ -106,10 +109,10 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     const progress = `${horizonByClass.join()}/${loop.eventCount}`;
     invariant(progress !== lastProgress, `round ${rounds} neither handles an event nor raises a bound`);
     lastProgress = progress;
-    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(state());
-    if (options.pause?.() === true) await options.breathe?.(state());
+    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(hostState());
+    if (options.pause?.() === true) await options.breathe?.(hostState());
   }
-  return { ...state(), digests: loop.digests(), waiting: loop.waiting(), work };
+  return { ...hostState(), digests: loop.digests(), waiting: loop.waiting(), work };
 }
 
 /** The error of a run in which nothing can happen any more and programs still wait; who has waited longest stands first. */

@@ -1,9 +1,9 @@
 // `windtunnel bench`: the emulator's own speed. Work first, seconds second, rates last. The measurements live with
-// what they measure; this file chooses and prints them.
+// what they measure; this file chooses and prints them, and holds their work against the committed baselines.
 
 import { type Command, InvalidArgumentError } from "commander";
-import { inputError } from "@windtunnel/base";
-import type { BenchRow, MoeBenchOptions } from "@windtunnel/cluster/bench";
+import { inputError, WorldError } from "@windtunnel/base";
+import type { BenchRow, MoeBenchOptions, WorkComparison } from "@windtunnel/cluster/bench";
 import type { KernelBenchRow } from "@windtunnel/tensor/bench";
 import { wholeNumber } from "../numbers.ts";
 import { formatMagnitude, formatMicroseconds, formatNumber, significant } from "../report/format.ts";
@@ -11,11 +11,14 @@ import { renderSection, renderTable, type TableContent } from "../report/table.t
 import type { Colours, Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
-const NAMES = ["matmul", "transport", "events", "moe", "recording"] as const;
+const NAMES = ["matmul", "transport", "events", "moe", "recording", "steps", "scale"] as const;
+/** Takes minutes and gigabytes, so it must be asked for. */
+const LARGE: ReadonlySet<string> = new Set(["scale"]);
 type BenchName = (typeof NAMES)[number];
 
 interface Options {
   readonly json?: true;
+  readonly writeBaselines?: true;
   readonly hidden: number;
   readonly inter: number;
   readonly experts: number;
@@ -29,8 +32,9 @@ interface Options {
 export function configure(command: Command, screen: Screen): void {
   const size = wholeNumber(1);
   command
-    .argument("[name]", `one of ${NAMES.join(", ")}; without it, all of them`, benchName)
+    .argument("[name]", `one of ${NAMES.join(", ")}; without it, all but scale`, benchName)
     .option("--json", "print the rows as JSON and nothing else")
+    .option("--write-baselines", "keep the work that is done now as what later runs are held against")
     .option("--hidden <size>", "moe: hidden size", size, 256)
     .option("--inter <size>", "moe: inner size of an expert", size, 128)
     .option("--experts <count>", "moe: routed experts", size, 256)
@@ -43,23 +47,29 @@ export function configure(command: Command, screen: Screen): void {
       "after",
       examples(
         "windtunnel bench matmul",
+        "windtunnel bench steps",
         "windtunnel bench moe --hidden 128 --inter 64 --placement processes:2",
       ),
     )
     .action(async (name: BenchName | undefined, options: Options) => {
       const results: Partial<Record<BenchName, unknown>> = {};
-      for (const chosen of name === undefined ? NAMES : [name]) {
-        const { rows, text } = await measure(chosen, options, screen.colours);
+      const counted: BenchRow[] = [];
+      for (const chosen of name === undefined ? NAMES.filter((each) => !LARGE.has(each)) : [name]) {
+        const { rows, work, text } = await measure(chosen, options, screen.colours);
         results[chosen] = rows;
+        counted.push(...work);
         if (!options.json) screen.print(`${text}\n`);
       }
       if (options.json)
         screen.print(JSON.stringify(name === undefined ? results : results[name], undefined, 2));
+      await holdAgainstBaselines(counted, options, screen);
     });
 }
 
 interface Measurement {
   readonly rows: readonly unknown[];
+  /** Rows whose work is the same on every machine, and with the options as they are. */
+  readonly work: readonly BenchRow[];
   readonly text: string;
 }
 
@@ -67,19 +77,72 @@ async function measure(name: BenchName, options: Options, colours: Colours): Pro
   if (name === "matmul") {
     const { benchKernels } = await import("@windtunnel/tensor/bench");
     const rows = benchKernels();
-    return { rows, text: renderKernels(rows, colours) };
+    return { rows, work: [], text: renderKernels(rows, colours) };
   }
-  const { benchEvents, benchMoe, benchRecording, benchTransports } =
-    await import("@windtunnel/cluster/bench");
-  const rows: readonly BenchRow[] =
-    name === "moe"
-      ? await benchMoe(await moeOptions(options))
-      : name === "events"
-        ? benchEvents()
-        : name === "recording"
-          ? await benchRecording()
-          : await benchTransports();
-  return { rows, text: renderBenchRows(rows, colours) };
+  const bench = await import("@windtunnel/cluster/bench");
+  const runs: Record<
+    Exclude<BenchName, "matmul">,
+    () => readonly BenchRow[] | Promise<readonly BenchRow[]>
+  > = {
+    transport: bench.benchTransports,
+    events: bench.benchEvents,
+    moe: async () => bench.benchMoe(await moeOptions(options)),
+    recording: bench.benchRecording,
+    steps: bench.benchSteps,
+    scale: bench.benchScale,
+  };
+  const rows = await runs[name]();
+  return { rows, work: name === "moe" ? [] : rows, text: renderBenchRows(rows, colours) };
+}
+
+/** Says what changed against the committed work; throws where it grew. */
+async function holdAgainstBaselines(
+  rows: readonly BenchRow[],
+  options: Options,
+  screen: Screen,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { compareWork, readBaselines, writeBaselines } = await import("@windtunnel/cluster/bench");
+  if (options.writeBaselines) {
+    writeBaselines(rows);
+    if (!options.json) screen.print(`The work of ${rows.length} rows is the baseline now.`);
+    return;
+  }
+  const comparison = compareWork(rows, readBaselines());
+  if (!options.json) screen.print(renderWork(comparison, screen.colours));
+  const [first] = comparison.grown;
+  if (first === undefined) return;
+  const { row, count, baseline, now } = first;
+  throw new WorldError(
+    "work-grew",
+    `${comparison.grown.length} counts grew by more than 2 %: ${count} of "${row}" are ` +
+      `${formatNumber(now)}, and were ${formatNumber(baseline)}`,
+    { next: "do less work, or say why it is needed and run windtunnel bench --write-baselines" },
+  );
+}
+
+/** What the work of the rows is beside what it was. */
+export function renderWork({ compared, grown, fallen, unknown }: WorkComparison, colours: Colours): string {
+  const rows = [...grown, ...fallen].map(({ row, count, baseline, now }) => [
+    `${row}: ${count}`,
+    formatNumber(baseline),
+    formatNumber(now),
+    `${(100 * (now / baseline - 1)).toFixed(1)} %`,
+  ]);
+  const table: TableContent = {
+    head: ["", "was", "is", "change"],
+    aligns: ["left", "right", "right", "right"],
+    rows,
+  };
+  const lines = [
+    rows.length === 0
+      ? `Work is as committed: ${formatNumber(compared)} counts within 2 %`
+      : renderSection("Work that is not as committed", table, colours),
+    ...(unknown.length === 0
+      ? []
+      : [`Without a baseline: ${unknown.length} rows; --write-baselines keeps them`]),
+  ];
+  return lines.join("\n");
 }
 
 async function moeOptions(options: Options): Promise<MoeBenchOptions> {

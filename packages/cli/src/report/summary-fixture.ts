@@ -49,6 +49,8 @@ export function summaryFixture({ decodeUs, hiddenUs }: FixtureOptions): Summary 
       exportSeconds: 2,
       events: 1e8,
       eventsPerSecond: 8e6,
+      linkEvents: 0,
+      laterStepSeconds: null,
       roundsPerLayer: null,
       balance: null,
       syncRounds: 1e6,

@@ -51,10 +51,13 @@ export interface HostResult extends HostState {
   readonly work: HostOutcome["work"];
   /** Dispatches of its first rank: one for each MoE layer and micro-batch. 0 where it carries none. */
   readonly exchanges: number;
+  /** From the host that carries the scheduler: seconds of a step after the first, mean. */
+  readonly laterStepSeconds: number | undefined;
   readonly fabrics: readonly {
     readonly process: number;
     readonly bytes: number;
     readonly messages: number;
+    readonly linkEvents: number;
   }[];
   /** From the host that carries the scheduler. */
   readonly served:
@@ -81,6 +84,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
   const log = work.eventLog ? createEventLog(eventLogFile(work.outputFolder, host)) : undefined;
   try {
     let stepsDone = 0;
+    const stepEnds = { first: 0, last: 0 };
     const made = createProcesses(run, {
       host,
       executed: () => createExecutedModel(run, space!),
@@ -88,6 +92,8 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       recorderFor: (process) => recording?.recorderFor(process) ?? noRecorder,
       onStep: (steps) => {
         stepsDone = steps;
+        stepEnds.last = performance.now();
+        if (steps === 1) stepEnds.first = stepEnds.last;
       },
     });
     const { processes, fabrics, scheduler, parcels } = made;
@@ -96,9 +102,9 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     await exchange.swap(
       Array.from({ length: exchange.hostCount }, () => ({
         round: -1,
-        bounds: [],
+        bounds: new Float64Array(0),
         events: undefined,
-        work: 0,
+        work: new Float64Array(1),
       })),
     );
     const startSeconds = sinceBegin();
@@ -129,6 +135,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       waiting,
       work: worked,
       exchanges: made.exchanges(),
+      laterStepSeconds: stepsDone < 2 ? undefined : (stepEnds.last - stepEnds.first) / 1000 / (stepsDone - 1),
       digests: [...outcome.digests],
       fabrics: [...fabrics].map(([process, fabric]) => ({ process, ...fabric.traffic })),
       served: scheduler === undefined ? undefined : { requests: scheduler.outcomes, steps: scheduler.steps },

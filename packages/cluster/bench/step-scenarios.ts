@@ -1,0 +1,88 @@
+// Decode steps of whole clusters, as benchmarks run them: DeepSeek-V3 timed, two micro-batches in five stages, FP8 out and
+// BF16 back.
+
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { resolveScenario, type Scenario } from "../src/scenario/index.ts";
+
+export interface StepOptions {
+  readonly nodes: number;
+  /** GPUs that share the experts. */
+  readonly degree: number;
+  readonly math: "real" | "skip";
+  readonly requestsPerGpu: number;
+  readonly steps: number;
+  readonly placement: string;
+  /** MoE layers of the timed model behind its three dense ones; all 58 unless given. */
+  readonly moeLayers?: number;
+}
+
+const EXPERTS = 256;
+const DENSE_LAYERS = 3;
+
+/** The scenario; a timed model of fewer layers is written into `folder`. */
+export function stepScenario(options: StepOptions, folder: string): Scenario {
+  const { nodes, degree, math, requestsPerGpu, steps, placement, moeLayers } = options;
+  const fields = {
+    name: `decode at EP${degree}`,
+    model: { preset: "v3-scale" },
+    math,
+    timing: {
+      model: moeLayers === undefined ? "deepseek-v3" : shortModel(folder, moeLayers),
+      kvLength: 4096,
+    },
+    cluster: { nodes },
+    parallelism: {
+      expertParallel: degree,
+      redundantExperts: Math.ceil(EXPERTS / degree) * degree - EXPERTS,
+    },
+    run: {
+      phase: "decode",
+      decode: { schedule: "five-stage", dispatch: "low-latency" },
+      precision: { dispatch: "fp8", combine: "bf16" },
+    },
+    ...(math === "skip" ? { routing: { draw: "gate-like" } } : {}),
+    workload: { requestsPerGpu, promptTokens: math === "skip" ? 4096 : 32, steps },
+    placement,
+    allowOversubscription: true,
+  };
+  return resolveScenario(fields, { folder });
+}
+
+/** DeepSeek-V3 with fewer layers, as a config.json. */
+function shortModel(folder: string, moeLayers: number): string {
+  const file = path.join(folder, `v3-${moeLayers}.json`);
+  const config = {
+    model_type: "deepseek_v3",
+    vocab_size: 129280,
+    hidden_size: 7168,
+    intermediate_size: 18432,
+    moe_intermediate_size: 2048,
+    num_hidden_layers: DENSE_LAYERS + moeLayers,
+    first_k_dense_replace: DENSE_LAYERS,
+    num_attention_heads: 128,
+    num_key_value_heads: 128,
+    n_shared_experts: 1,
+    n_routed_experts: EXPERTS,
+    num_experts_per_tok: 8,
+    n_group: 8,
+    topk_group: 4,
+    topk_method: "noaux_tc",
+    scoring_func: "sigmoid",
+    norm_topk_prob: true,
+    routed_scaling_factor: 2.5,
+    kv_lora_rank: 512,
+    q_lora_rank: 1536,
+    qk_rope_head_dim: 64,
+    qk_nope_head_dim: 128,
+    v_head_dim: 128,
+    hidden_act: "silu",
+    rms_norm_eps: 1e-6,
+    max_position_embeddings: 163840,
+    rope_theta: 10000,
+    tie_word_embeddings: false,
+    attention_bias: false,
+  };
+  writeFileSync(file, JSON.stringify(config));
+  return file;
+}
