@@ -412,6 +412,7 @@ export class RankExchange {
         missing: () => [],
         notBefore: gpu.freeAt(this.#options.stream),
         quiet: this.#leastTime([...least, ...this.#followedBy]),
+        inner: true,
       });
     return {
       *join(least = []) {

@@ -32,6 +32,7 @@ import {
   type Program,
   ProgramSet,
   until,
+  type WaitOutlook,
   type WaitReport,
 } from "@windtunnel/virtual-time";
 import { type CostModel, type CostSequence } from "./cost-model.ts";
@@ -186,6 +187,10 @@ export class Gpu implements LogicalProcess {
     return this.#programs.outlook;
   }
 
+  get waits(): readonly WaitOutlook[] {
+    return this.#programs.waits;
+  }
+
   waiting(): readonly WaitReport[] {
     return this.#programs.waiting();
   }
@@ -288,7 +293,7 @@ export class Gpu implements LogicalProcess {
         return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
       };
       const notBefore = this.#streams.freeAt(stream);
-      yield* until({ condition, what, missing, notBefore, quiet });
+      yield* until({ condition, what, missing, notBefore, quiet, gather: exchange });
     }
     const received = this.#mailbox.open(exchange, sources, context.gathered(exchange));
     context.forget(exchange);

@@ -130,6 +130,9 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const first = this.#parcels.put(shipment, context.now);
     for (let index = 0; index < targets.length; index++) {
       this.#enter(first + index, entryPorts[index]!, exitPorts[index]!, context, true);
+      // Its tail is not at its target before it has left its first link.
+      const tailAt = this.#parcels.rows[(first + index) * STRIDE + TAIL_AT]!;
+      context.announce(targets[index]!, shipment.exchange, tailAt);
     }
   }
 

@@ -19,6 +19,12 @@ export interface ClassBound {
   /** Least promises over the class's processes on this host. */
   notBefore: number;
   quiet: number;
+  /**
+   * The same of waits for gathers whose parts are all on their way: nothing is sent before, whatever arrives, and not sooner
+   * than this after an arrival.
+   */
+  gatheredNotBefore: number;
+  gatheredQuiet: number;
 }
 
 export function emptyBounds(classCount: number): ClassBound[] {
@@ -27,16 +33,19 @@ export function emptyBounds(classCount: number): ClassBound[] {
     justSent: NEVER,
     notBefore: NEVER,
     quiet: NEVER,
+    gatheredNotBefore: NEVER,
+    gatheredQuiet: NEVER,
   }));
 }
 
-const NUMBERS = 4;
+const NUMBERS = 6;
 
 /** Bounds as numbers side by side: for a frame, the same length whatever they are. */
 export function packBounds(bounds: readonly ClassBound[]): Float64Array {
   const packed = new Float64Array(bounds.length * NUMBERS);
-  for (const [index, { pendingSend, justSent, notBefore, quiet }] of bounds.entries()) {
-    packed.set([pendingSend, justSent, notBefore, quiet], index * NUMBERS);
+  for (const [index, bound] of bounds.entries()) {
+    const { pendingSend, justSent, notBefore, quiet, gatheredNotBefore, gatheredQuiet } = bound;
+    packed.set([pendingSend, justSent, notBefore, quiet, gatheredNotBefore, gatheredQuiet], index * NUMBERS);
   }
   return packed;
 }
@@ -49,6 +58,8 @@ export function lowerBounds(into: readonly ClassBound[], other: Float64Array): v
     bound.justSent = Math.min(bound.justSent, other[at + 1]!);
     bound.notBefore = Math.min(bound.notBefore, other[at + 2]!);
     bound.quiet = Math.min(bound.quiet, other[at + 3]!);
+    bound.gatheredNotBefore = Math.min(bound.gatheredNotBefore, other[at + 4]!);
+    bound.gatheredQuiet = Math.min(bound.gatheredQuiet, other[at + 5]!);
   }
 }
 
@@ -64,8 +75,14 @@ export function isIdle(bounds: readonly ClassBound[]): boolean {
 export function horizons(graph: ClassGraph, bounds: readonly ClassBound[]): Instant[] {
   const classCount = graph.names.length;
   invariant(bounds.length === classCount, `${bounds.length} bounds for ${classCount} classes`);
-  const response = (index: number, arrival: number): number =>
-    arrival === NEVER ? NEVER : Math.max(bounds[index]!.notBefore, arrival + bounds[index]!.quiet);
+  const response = (index: number, arrival: number): number => {
+    if (arrival === NEVER) return NEVER;
+    const { notBefore, quiet, gatheredNotBefore, gatheredQuiet } = bounds[index]!;
+    return Math.min(
+      Math.max(notBefore, arrival + quiet),
+      Math.max(gatheredNotBefore, arrival + gatheredQuiet),
+    );
+  };
   const earliestSend = bounds.map((bound, index) =>
     Math.min(bound.pendingSend, response(index, bound.justSent)),
   );

@@ -13,6 +13,8 @@ const CARRIES = { nothing: 0, slot: 1, body: 2 } as const;
 export interface PackedEvents {
   readonly keys: Payload;
   readonly cargo: unknown;
+  /** [announcements · 4]: target, gather, parts on their way, the instant before which the last does not arrive. */
+  readonly announcements: Float64Array;
 }
 
 /** An event of a batch; `gather` is undefined where it is no part of one. The object is reused for the next. */
@@ -35,6 +37,8 @@ export class EventBatch {
   #count = 0;
   #slots: number[] = [];
   #bodies: unknown[] = [];
+  /** By target, then gather. */
+  readonly #announced = new Map<number, Map<number, { count: number; notBefore: number }>>();
 
   addEvent(time: number, rank: number, sequence: number, target: number, size: number, body: unknown): void {
     const carries = body === undefined ? CARRIES.nothing : CARRIES.body;
@@ -69,15 +73,36 @@ export class EventBatch {
     this.#slots.push(slot);
   }
 
+  announce(target: number, gather: number, notBefore: number): void {
+    let ofTarget = this.#announced.get(target);
+    if (ofTarget === undefined) this.#announced.set(target, (ofTarget = new Map()));
+    const known = ofTarget.get(gather);
+    if (known === undefined) ofTarget.set(gather, { count: 1, notBefore });
+    else {
+      known.count++;
+      if (notBefore > known.notBefore) known.notBefore = notBefore;
+    }
+  }
+
   /** Everything so far, for the other host; the batch is empty afterwards. */
   pack(cargo: Cargo): PackedEvents | undefined {
-    if (this.#count === 0) return undefined;
+    if (this.#count === 0 && this.#announced.size === 0) return undefined;
     const bytes = new Uint8Array(this.#keys.slice(0, this.#count * STRIDE).buffer);
-    const packed = { keys: new Payload(bytes), cargo: cargo.pack(this.#slots, this.#bodies) };
+    const announcements = this.#takeAnnouncements();
+    const packed = { keys: new Payload(bytes), cargo: cargo.pack(this.#slots, this.#bodies), announcements };
     this.#count = 0;
     this.#slots = [];
     this.#bodies = [];
     return packed;
+  }
+
+  #takeAnnouncements(): Float64Array {
+    const numbers: number[] = [];
+    for (const [target, ofTarget] of this.#announced) {
+      for (const [gather, { count, notBefore }] of ofTarget) numbers.push(target, gather, count, notBefore);
+    }
+    this.#announced.clear();
+    return Float64Array.from(numbers);
   }
 
   #add(

@@ -54,6 +54,8 @@ export class EventLoop {
       passed: this.#passed,
       observer,
       residentOf: (process: number): Resident | undefined => this.#residentOf[process],
+      announces: options.outboxFor !== undefined,
+      batchFor: (process: number): EventBatch => this.#batchFor(process),
       outboxFor: (process: number, time: number): EventBatch => this.#outboxFor(process, time),
     };
     this.#residents = Array.from(processes, ([number, process]) => new Resident(number, process, shared));
@@ -118,6 +120,11 @@ export class EventLoop {
     else resident.filePart(time, rank, sequence, size, gather, slot, label);
   }
 
+  /** Parts that set out on another host. */
+  receiveAnnouncement(target: number, gather: number, count: number, notBefore: number): void {
+    this.#residentOf[target]!.takeAnnouncement(gather, count, notBefore);
+  }
+
   /** What this host can promise now; what it sent since the last call counts once. */
   takeBounds(): ClassBound[] {
     const bounds = emptyBounds(this.#passed.length);
@@ -140,9 +147,14 @@ export class EventLoop {
     return this.#options.cargo ?? plainCargo;
   }
 
-  #outboxFor(process: number, time: number): EventBatch {
+  #batchFor(process: number): EventBatch {
     const outbox = this.#options.outboxFor?.(process);
     invariant(outbox !== undefined, `process ${process} lives nowhere`);
+    return outbox;
+  }
+
+  #outboxFor(process: number, time: number): EventBatch {
+    const outbox = this.#batchFor(process);
     const classIndex = this.#options.classOf(process);
     if (time < this.#justSent[classIndex]!) this.#justSent[classIndex] = time;
     return outbox;

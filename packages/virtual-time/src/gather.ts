@@ -14,6 +14,8 @@ export class Gather {
   #expected = Number.POSITIVE_INFINITY;
   #latest = 0;
   #latestLabel = -1;
+  #announced = 0;
+  #notBefore = 0;
   #kind = 0;
 
   get count(): number {
@@ -53,12 +55,26 @@ export class Gather {
     this.#expected = Number.POSITIVE_INFINITY;
     this.#latest = 0;
     this.#latestLabel = -1;
+    this.#announced = 0;
+    this.#notBefore = 0;
   }
 
   expect(count: number, kind: number): void {
     invariant(this.#expected === Number.POSITIVE_INFINITY, "a process asks for a gather twice");
     this.#expected = count;
     this.#kind = kind;
+  }
+
+  /** So many parts are on their way, of which one does not arrive before `notBefore`. */
+  announce(count: number, notBefore: number): void {
+    this.#announced += count;
+    if (notBefore > this.#notBefore) this.#notBefore = notBefore;
+  }
+
+  /** The least instant at which it may be complete; undefined while parts may still set out. */
+  get completeAfter(): number | undefined {
+    if (this.isComplete) return this.#latest;
+    return this.#announced >= this.#expected ? Math.max(this.#notBefore, this.#latest) : undefined;
   }
 
   /** Files a part; whether it is the one that completes the gather. */

@@ -20,6 +20,7 @@ export {
   type OwnEvents,
   type ProcessContext,
   type ProcessEvent,
+  type WaitOutlook,
   type WaitReport,
 } from "./logical-process.ts";
 export { Condition, type Program, ProgramSet, until, type Wait } from "./program.ts";

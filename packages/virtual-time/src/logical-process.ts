@@ -38,6 +38,8 @@ export interface ProcessContext {
   sendSelf(time: Instant, kind: number, argument: number): void;
   /** A slot of the cargo to another process, as an event's argument. */
   hand(handed: HandedSlot): void;
+  /** A part is on its way to a gather of another process and does not arrive before `notBefore`. Once for each part. */
+  announce(target: number, gather: number, notBefore: number): void;
   /** A slot of the cargo to another process, as a part of one of its gathers, under a label of the sender's choice. */
   handPart(handed: HandedSlot, gather: number, label: number): void;
   /**
@@ -82,6 +84,14 @@ export interface Outlook {
   readonly quiet: Duration;
 }
 
+/** The same for one of the things that a process waits for. */
+export interface WaitOutlook extends Outlook {
+  /** It ends with this gather. */
+  readonly gather?: number;
+  /** It ends with another wait of the process. */
+  readonly inner?: true;
+}
+
 /**
  * The events that a process keeps itself: what it makes for itself, and slots that are handed to it. Their kinds are lower
  * than that of any other event that it is sent; so at an instant they come first.
@@ -114,6 +124,8 @@ export interface LogicalProcess {
   readonly own?: OwnEvents;
   /** Absent: it may send at once. */
   readonly outlook?: Outlook;
+  /** What it waits for, in place of `outlook`, which is the least of these. */
+  readonly waits?: readonly WaitOutlook[];
   /** Programs that still wait, for the report when nothing more can happen. */
   waiting?(): readonly WaitReport[];
 }

@@ -43,6 +43,10 @@ export interface Wait {
   readonly notBefore: Instant;
   /** … and not sooner than this after waking. */
   readonly quiet: Duration;
+  /** The gather of the process that the condition waits for: it can't come true before the gather's last part arrives. */
+  readonly gather?: number;
+  /** Only another program of the process makes the condition true. */
+  readonly inner?: true;
 }
 
 /** A program of a rank: yields waits, is resumed with the instant at which each was over. */
@@ -97,6 +101,11 @@ export class ProgramSet {
     return this.#running.length === 0
       ? { notBefore: RUN_START, quiet: NO_TIME }
       : { notBefore: notBefore as Instant, quiet: quiet as Duration };
+  }
+
+  /** What its programs wait for. */
+  get waits(): readonly Wait[] {
+    return this.#running.flatMap(({ wait }) => (wait === undefined ? [] : [wait]));
   }
 
   /** What the running program promised when it went to wait: the process asserts that nothing is sent before it. */

@@ -1,7 +1,7 @@
 // A process that lives on this host: its pending events, its gathers, its digest. It is its own context, so that an event
 // makes no object. It asserts at each send what the class graph states, and at each arrival that nothing comes too late.
 
-import { type Instant, invariant, InvariantViolation, NEVER, RUN_START } from "@windtunnel/base";
+import { type Instant, invariant, InvariantViolation, RUN_START } from "@windtunnel/base";
 import type { ClassBound, ClassGraph } from "./class-graph.ts";
 import { EventDigest } from "./digest.ts";
 import type { EventBatch } from "./event-batch.ts";
@@ -17,6 +17,7 @@ import type {
   ProcessContext,
   ProcessEvent,
 } from "./logical-process.ts";
+import { StandingPromise } from "./standing-promise.ts";
 
 /** What the residents of a host share. */
 export interface Neighbourhood {
@@ -26,7 +27,11 @@ export interface Neighbourhood {
   readonly passed: Float64Array;
   readonly observer: ((event: Readonly<ProcessEvent>) => void) | undefined;
   readonly residentOf: (process: number) => Resident | undefined;
-  /** The batch for a process on another host, which an event will reach at `time`. */
+  /** Whether parts are announced: it only pays where others wait for what this host promises. */
+  readonly announces: boolean;
+  /** The batch for a process on another host. */
+  readonly batchFor: (process: number) => EventBatch;
+  /** The same for an event, which will reach it at `time`. */
   readonly outboxFor: (process: number, time: number) => EventBatch;
 }
 
@@ -45,10 +50,7 @@ export class Resident implements ProcessContext {
   readonly #event: ProcessEvent;
   #nextSequence = 0;
   #partCount = 0;
-  /** What the process promises, and whether it may have changed its mind. */
-  #notBefore = 0;
-  #quiet = 0;
-  #mayPromiseAnew = true;
+  readonly #promise: StandingPromise;
   now: Instant = RUN_START;
 
   constructor(number: number, process: LogicalProcess, shared: Neighbourhood) {
@@ -57,6 +59,7 @@ export class Resident implements ProcessContext {
     this.process = process;
     this.#shared = shared;
     this.classIndex = shared.classOf(number);
+    this.#promise = new StandingPromise(process, (gather) => this.#gathers.get(gather));
     this.#latency = Float64Array.from(
       shared.classes.latency[this.classIndex]!,
       (latency) => latency ?? Number.NaN,
@@ -98,7 +101,7 @@ export class Resident implements ProcessContext {
     const queue = this.#queue;
     const { observer } = this.#shared;
     let handled = 0;
-    this.#mayPromiseAnew = true;
+    this.#promise.isStale = true;
     const { own } = this.process;
     while (handled < limit) {
       const queued = queue.earliestTime;
@@ -133,19 +136,7 @@ export class Resident implements ProcessContext {
 
   /** Takes what this process can promise into its class's bound. */
   lowerBound(bound: ClassBound): void {
-    if (this.#mayPromiseAnew) {
-      const { outlook } = this.process;
-      this.#notBefore = outlook?.notBefore ?? 0;
-      this.#quiet = outlook?.quiet ?? 0;
-      this.#mayPromiseAnew = false;
-    }
-    const [notBefore, quiet] = [this.#notBefore, this.#quiet];
-    if (notBefore < bound.notBefore) bound.notBefore = notBefore;
-    if (quiet < bound.quiet) bound.quiet = quiet;
-    const { earliestTime } = this;
-    if (earliestTime === NEVER) return;
-    const send = Math.max(notBefore, earliestTime + quiet);
-    if (send < bound.pendingSend) bound.pendingSend = send;
+    this.#promise.lower(bound, this.earliestTime);
   }
 
   /** An event for this process. */
@@ -182,7 +173,15 @@ export class Resident implements ProcessContext {
       observer({ ...at, argument: number, size, body: undefined });
     }
     const gather = this.#gatherOf(number);
-    if (gather.add(slot, label, time)) this.#wake(number, gather);
+    if (!gather.add(slot, label, time)) return;
+    this.#promise.isStale = true;
+    this.#wake(number, gather);
+  }
+
+  /** Parts of one of this process's gathers are on their way. */
+  takeAnnouncement(number: number, count: number, notBefore: number): void {
+    this.#promise.isStale = true;
+    this.#gatherOf(number).announce(count, notBefore);
   }
 
   send({ target, kind, sentAt, time, size, body }: OutgoingEvent): void {
@@ -218,6 +217,14 @@ export class Resident implements ProcessContext {
     const { own } = this.process;
     if (own === undefined) invariant(false, `process ${this.number} is handed a slot and keeps none`);
     else own.take(slot, lane, source, sequence);
+  }
+
+  announce(target: number, gather: number, notBefore: number): void {
+    const { announces, residentOf, batchFor } = this.#shared;
+    if (!announces) return;
+    const resident = residentOf(target);
+    if (resident !== undefined) resident.takeAnnouncement(gather, 1, notBefore);
+    else batchFor(target).announce(target, gather, notBefore);
   }
 
   handPart({ target, kind, sentAt, time, size, slot }: HandedSlot, gather: number, label: number): void {

@@ -82,18 +82,30 @@ describe("horizons", () => {
     ],
   };
 
+  const ungathered = { gatheredNotBefore: NEVER, gatheredQuiet: NEVER };
+
   test("follow from the earliest send, the latencies and the promises", () => {
     const [rank, plane] = horizons(graph, [
-      { pendingSend: 50e6, justSent: NEVER, notBefore: 0, quiet: 10e6 },
-      { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0 },
+      { pendingSend: 50e6, justSent: NEVER, notBefore: 0, quiet: 10e6, ...ungathered },
+      { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered },
     ]);
     // The plane's event at 20 reaches a rank at 22; that rank is quiet for 10, so it reaches a plane at 33 < 51.
     expect(rank).toBe(22e6);
     expect(plane).toBe(33e6);
   });
 
+  test("jump to where gathers may be complete, once their parts are all on their way", () => {
+    const plane = { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered };
+    const waiting = { pendingSend: NEVER, justSent: NEVER, notBefore: NEVER, quiet: NEVER };
+    const on = (gatheredNotBefore: number, gatheredQuiet: number): number[] =>
+      horizons(graph, [{ ...waiting, gatheredNotBefore, gatheredQuiet }, plane]);
+    expect(on(90e6, 10e6)).toEqual([22e6, 91e6]);
+    // A part that is late holds its gather up: what is announced is the least that can be.
+    expect(on(5e6, 10e6)).toEqual([22e6, 33e6]);
+  });
+
   test("are infinite when nothing is pending anywhere", () => {
-    const idle = { pendingSend: NEVER, justSent: NEVER, notBefore: 0, quiet: 0 };
+    const idle = { pendingSend: NEVER, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered };
     expect(horizons(graph, [idle, idle])).toEqual([NEVER, NEVER]);
   });
 });

@@ -59,6 +59,9 @@ export interface HostOutcome extends HostState {
   readonly work: { readonly all: number; readonly slowest: number };
 }
 
+/** What is announced in a round sharpens the bounds of the next one: one round may pass that changes nothing else. */
+const MOST_STALLED = 1;
+
 /** Runs the processes of one host to the end of the run. */
 export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   const { exchange, classes } = options;
@@ -68,7 +71,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     processes: options.processes,
     classes,
     classOf: options.classOf,
-    outboxFor: (process) => outboxes[options.hostOf(process)]!,
+    ...(isAlone ? {} : { outboxFor: (process) => outboxes[options.hostOf(process)]! }),
     ...(options.cargo === undefined ? {} : { cargo: options.cargo }),
     ...(options.observer === undefined ? {} : { observer: options.observer }),
   });
@@ -76,6 +79,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   let rounds = 0;
   const hostState = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
   let lastProgress = "";
+  let stalled = 0;
   const processorTime = options.processorTime ?? (() => 0);
   const work = { all: 0, slowest: 0 };
   let resumedAt = processorTime();
@@ -98,7 +102,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
         work.all += worked;
         slowest = Math.max(slowest, worked);
         invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
-        if (message.events !== undefined) unpackEvents(message.events, cargo, (event) => loop.receive(event));
+        if (message.events !== undefined) takeEvents(loop, message.events);
         lowerBounds(bounds, message.bounds);
       }
       work.slowest += slowest;
@@ -107,12 +111,25 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     if (isIdle(bounds)) break;
     const horizonByClass = horizons(classes, bounds);
     const progress = `${horizonByClass.join()}/${loop.eventCount}`;
-    invariant(progress !== lastProgress, `round ${rounds} neither handles an event nor raises a bound`);
+    stalled = progress === lastProgress ? stalled + 1 : 0;
+    invariant(
+      stalled <= MOST_STALLED,
+      `${stalled} rounds up to ${rounds} handle no event and raise no bound`,
+    );
     lastProgress = progress;
     while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(hostState());
     if (options.pause?.() === true) await options.breathe?.(hostState());
   }
   return { ...hostState(), digests: loop.digests(), waiting: loop.waiting(), work };
+}
+
+function takeEvents(loop: EventLoop, events: PackedEvents): void {
+  unpackEvents(events, loop.cargo, (event) => loop.receive(event));
+  const { announcements } = events;
+  for (let at = 0; at < announcements.length; at += 4) {
+    const [target, gather, count, notBefore] = announcements.subarray(at, at + 4);
+    loop.receiveAnnouncement(target!, gather!, count!, notBefore!);
+  }
 }
 
 /** The error of a run in which nothing can happen any more and programs still wait; who has waited longest stands first. */
