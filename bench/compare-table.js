@@ -146,8 +146,9 @@ function printTable(lines) {
     const cells = line.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])));
     console.log(cells.join("  ").trimEnd());
   }
-  const medians = turns.length === 1 ? "One turn" : `Medians of ${turns.length} turns`;
-  console.log(`\n${medians}; a ratio above 1: Windtunnel does more in a second.`);
+  const count = turns.length === 1 ? "one turn" : `${turns.length} turns`;
+  console.log(`\nMedians of ${count}, each column by itself; the ratio is the median of the turns' ratios.`);
+  console.log("Above 1: Windtunnel does more in a second. Far ratios of turns: other work ran beside.\n");
 }
 
 /** Ratios compare rates of the same work and not features. */
