@@ -65,6 +65,8 @@ export interface Summary {
     /** The simulation alone, without start-up and writing. */
     readonly seconds: number;
     readonly startSeconds: number;
+    /** When the first event had been handled, in milliseconds since 1970. */
+    readonly firstEventAt: number;
     readonly exportSeconds: number;
     readonly events: number;
     readonly eventsPerSecond: number;

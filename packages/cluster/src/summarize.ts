@@ -172,6 +172,7 @@ function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["w
   return {
     seconds,
     startSeconds: largest((result) => result.startSeconds),
+    firstEventAt: Math.min(...results.map(({ firstEventAt }) => firstEventAt)),
     exportSeconds,
     events,
     eventsPerSecond: seconds === 0 ? 0 : events / seconds,

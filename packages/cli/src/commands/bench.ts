@@ -1,6 +1,7 @@
 // `windtunnel bench`: the emulator's own speed. Work first, seconds second, rates last. The measurements live with
 // what they measure; this file chooses and prints them.
 
+import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError } from "commander";
 import { inputError } from "@windtunnel/base";
 import type { BenchRow, MoeBenchOptions } from "@windtunnel/cluster/bench";
@@ -11,8 +12,10 @@ import { renderSection, renderTable, type TableContent } from "../report/table.t
 import type { Colours, Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
-const NAMES = ["matmul", "transport", "events", "moe", "recording"] as const;
+const NAMES = ["matmul", "transport", "events", "moe", "recording", "start", "memory"] as const;
 type BenchName = (typeof NAMES)[number];
+
+const LAUNCHER = fileURLToPath(new URL("../../bin/windtunnel.js", import.meta.url));
 
 interface Options {
   readonly json?: true;
@@ -69,18 +72,23 @@ async function measure(name: BenchName, options: Options, colours: Colours): Pro
     const rows = benchKernels();
     return { rows, text: renderKernels(rows, colours) };
   }
-  const { benchEvents, benchMoe, benchRecording, benchTransports } =
-    await import("@windtunnel/cluster/bench");
-  const rows: readonly BenchRow[] =
-    name === "moe"
-      ? await benchMoe(await moeOptions(options))
-      : name === "events"
-        ? benchEvents()
-        : name === "recording"
-          ? await benchRecording()
-          : await benchTransports();
+  const rows = await MEASUREMENTS[name](await import("@windtunnel/cluster/bench"), options);
   return { rows, text: renderBenchRows(rows, colours) };
 }
+
+type Benchmarks = typeof import("@windtunnel/cluster/bench");
+
+const MEASUREMENTS: Record<
+  Exclude<BenchName, "matmul">,
+  (benchmarks: Benchmarks, options: Options) => Promise<readonly BenchRow[]> | readonly BenchRow[]
+> = {
+  transport: async ({ benchTransports }) => await benchTransports(),
+  events: ({ benchEvents }) => benchEvents(),
+  moe: async ({ benchMoe }, options) => await benchMoe(await moeOptions(options)),
+  recording: async ({ benchRecording }) => await benchRecording(),
+  start: async ({ benchStart }) => await benchStart(LAUNCHER),
+  memory: async ({ benchMemory }) => await benchMemory(),
+};
 
 async function moeOptions(options: Options): Promise<MoeBenchOptions> {
   const { parsePlacement } = await import("@windtunnel/cluster");
@@ -131,7 +139,8 @@ function renderBenchGroup(title: string, rows: readonly BenchRow[], colours: Col
     aligns: ["left", ...heads.map(() => "right" as const)],
     rows: rows.map((row) => [row.name.slice(title.length + 2), ...columns(row).map(([, value]) => value)]),
   };
-  return renderSection(title, table, colours);
+  const notes = new Set(rows.flatMap((row) => row.notes ?? []));
+  return [renderSection(title, table, colours), ...[...notes].map((note) => `  ${note}`)].join("\n");
 }
 
 /** One measurement: what was done, how long it took, what that makes in a second. */
