@@ -1,8 +1,10 @@
 export { type BenchRow } from "./bench-row.ts";
 export { benchEvents } from "./events.ts";
+export { benchMemory } from "./memory.ts";
 export { type MoeBenchOptions } from "./moe-plan.ts";
 export { benchMoe } from "./moe.ts";
 export { benchRecording } from "./recording.ts";
+export { benchStart } from "./start.ts";
 export { benchScale, benchSteps } from "./steps.ts";
 export { benchTransports } from "./transports.ts";
 export {

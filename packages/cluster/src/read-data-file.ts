@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { inputError } from "@windtunnel/base";
-import { parseDocument } from "yaml";
+import { loadYaml } from "./load-yaml.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
@@ -14,7 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Throws an input error for what can't be read, and with the place of the first fault. */
 export function readDataFile(file: string): unknown {
-  const document = parseDocument(readText(file), { prettyErrors: true });
+  const document = loadYaml().parseDocument(readText(file), { prettyErrors: true });
   const fault = document.errors[0];
   if (fault === undefined) return document.toJS();
   const { line } = fault.linePos?.[0] ?? { line: 1 };

@@ -67,6 +67,8 @@ export interface Summary {
     /** Of a step after the first, mean; null where there is one. */
     readonly laterStepSeconds: number | null;
     readonly startSeconds: number;
+    /** When the first event had been handled, in milliseconds since 1970. */
+    readonly firstEventAt: number;
     readonly exportSeconds: number;
     readonly events: number;
     readonly eventsPerSecond: number;

@@ -174,6 +174,7 @@ function wall(hosts: readonly LaunchedHost[], exportSeconds: number): Summary["w
     startSeconds: largest((result) => result.startSeconds),
     laterStepSeconds:
       results.find((result) => result.laterStepSeconds !== undefined)?.laterStepSeconds ?? null,
+    firstEventAt: Math.min(...results.map(({ firstEventAt }) => firstEventAt)),
     exportSeconds,
     events,
     eventsPerSecond: seconds === 0 ? 0 : events / seconds,

@@ -40,19 +40,32 @@ export function createTensorSpace(
 ): TensorSpace | undefined {
   if (run.executed === undefined || ranks.length === 0) return undefined;
   const { config } = run.executed;
-  const held = heldExperts(run, ranks);
-  const holds = (layer: number, expert: number): boolean => held[layer]!.has(expert);
-  const draft = weightsLayout(config, holds, 0);
+  const { weightBytes, cacheBytes } = modelBytes(run, ranks);
+  const rowBytes = ranks.length * rowBufferBytes(config, run.maxRows);
+  const memory = TensorMemory.create(weightBytes + cacheBytes + rowBytes + threadCount * threadBytes(run));
+  return { memory: memory.memory, weights: layoutAt(run, ranks, memory.allocate(weightBytes)) };
+}
+
+/** What weights and KV caches of `ranks` take in one process; nothing where nothing is executed. */
+export function modelBytes(
+  run: PreparedRun,
+  ranks: readonly number[],
+): { readonly weightBytes: number; readonly cacheBytes: number } {
+  if (run.executed === undefined || ranks.length === 0) return { weightBytes: 0, cacheBytes: 0 };
+  const { config } = run.executed;
   const mine = new Set(ranks);
-  let bytes = draft.byteLength + ranks.length * rowBufferBytes(config, run.maxRows);
+  let cacheBytes = 0;
   for (const { rank, prompt, newTokens, drawnPositions } of run.requests) {
     if (!mine.has(rank)) continue;
     // Each layer's part is aligned by itself.
-    bytes += kvCacheBytes(config, drawnPositions + prompt.length + newTokens) + 64 * config.layerCount;
+    cacheBytes += kvCacheBytes(config, drawnPositions + prompt.length + newTokens) + 64 * config.layerCount;
   }
-  bytes += threadCount * threadBytes(run);
-  const memory = TensorMemory.create(bytes);
-  return { memory: memory.memory, weights: weightsLayout(config, holds, memory.allocate(draft.byteLength)) };
+  return { weightBytes: layoutAt(run, ranks, 0).byteLength, cacheBytes };
+}
+
+function layoutAt(run: PreparedRun, ranks: readonly number[], address: number): WeightsLayout {
+  const held = heldExperts(run, ranks);
+  return weightsLayout(executedOf(run).config, (layer, expert) => held[layer]!.has(expert), address);
 }
 
 /** By layer: an expert of which several ranks or one rank have replicas is held once. */

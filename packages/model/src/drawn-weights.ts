@@ -8,7 +8,12 @@
 // deviation 0.02 moves the choice of the best experts as much as 0.17 in their logits: uneven, but no expert starves.
 
 import { invariant, mix32, streamKey } from "@windtunnel/base";
-import { packedColumn, packedElementCount } from "@windtunnel/tensor";
+import {
+  createPackedDrawing,
+  type DrawnValues,
+  type DrawPacked,
+  type TensorMemory,
+} from "@windtunnel/tensor";
 import { EMBEDDING_NAME } from "./tensor-names.ts";
 import type { WeightSource } from "./weight-source.ts";
 
@@ -17,42 +22,33 @@ const CORRECTION_BIAS_DEVIATION = 0.02;
 /** The weights that `seed` gives; shapes come from whoever reads. */
 export function drawnWeights(seed: number): WeightSource {
   invariant(Number.isSafeInteger(seed), `a seed is an integer, not ${seed}`);
+  let drawing: { readonly memory: TensorMemory; readonly draw: DrawPacked } | undefined;
   return {
     description: `weights drawn from seed ${seed}`,
     read(name, shape) {
       const size = shape.reduce((product, length) => product * length, 1);
       const values = new Float32Array(size);
-      if (isNorm(name)) return values.fill(1);
-      drawStrided(values, {
-        stream: streamOf(seed, name, shape),
-        start: 0,
-        stride: 1,
-        first: 0,
-        count: size,
-      });
-      return values;
+      return isNorm(name) ? values.fill(1) : drawRowMajor(values, valuesOf(seed, name, shape));
     },
-    readPacked(name, { inputSize, outputSize, data }) {
-      const stream = streamOf(seed, name, [outputSize, inputSize]);
-      const isPadded = packedElementCount(outputSize, inputSize) > outputSize * inputSize;
-      if (isPadded) data.fill(0);
-      for (let row = 0; row < outputSize; row++) {
-        const { start, stride } = packedColumn(row, outputSize, inputSize);
-        drawStrided(data, { stream, start, stride, first: row * inputSize, count: inputSize });
-      }
+    readPacked(name, packed, memory) {
+      if (drawing?.memory !== memory) drawing = { memory, draw: createPackedDrawing(memory) };
+      drawing.draw(packed, valuesOf(seed, name, [packed.outputSize, packed.inputSize]));
     },
   };
 }
 
-interface ValueStream {
-  /** Odd, so that the walk visits every 32-bit number once. */
-  readonly step: number;
-  readonly offset: number;
-  /** From a signed 32-bit integer to a value. */
-  readonly factor: number;
+/** The plain version of what `createPackedDrawing` does. */
+function drawRowMajor(into: Float32Array, { offset, step, factor }: DrawnValues): Float32Array {
+  let state = offset;
+  for (let i = 0; i < into.length; i++) {
+    into[i] = (mix32(state) | 0) * factor;
+    state = (state + step) | 0;
+  }
+  return into;
 }
 
-function streamOf(seed: number, name: string, shape: readonly number[]): ValueStream {
+/** The step is odd, so that the walk visits every 32-bit number once. */
+function valuesOf(seed: number, name: string, shape: readonly number[]): DrawnValues {
   const key = streamKey(seed, name);
   // A uniform value in [-a, a) has deviation a / sqrt(3).
   const factor = (deviationOf(name, shape) * Math.sqrt(3)) / 2 ** 31;
@@ -69,25 +65,4 @@ function deviationOf(name: string, shape: readonly number[]): number {
 
 function isNorm(name: string): boolean {
   return name.endsWith("norm.weight");
-}
-
-interface Stretch {
-  readonly stream: ValueStream;
-  /** Where the first value goes, and the distance to the next. */
-  readonly start: number;
-  readonly stride: number;
-  /** Index of the first value in its tensor. */
-  readonly first: number;
-  readonly count: number;
-}
-
-function drawStrided(into: Float32Array, stretch: Stretch): void {
-  const { step, factor } = stretch.stream;
-  const { stride } = stretch;
-  let state = (stretch.stream.offset + Math.imul(stretch.first, step)) | 0;
-  const end = stretch.start + stretch.count * stride;
-  for (let at = stretch.start; at < end; at += stride) {
-    into[at] = (mix32(state) | 0) * factor;
-    state = (state + step) | 0;
-  }
 }

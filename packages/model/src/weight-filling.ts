@@ -19,12 +19,12 @@ export function fillSlot(memory: TensorMemory, slot: Slot, config: ModelConfig, 
       views.table.data.set(source.read(name, [outputSize, inputSize]));
       return;
     case "packed":
-      fillPacked(views.packed, name, source);
+      fillPacked(memory, views.packed, name, source);
       return;
     case "mlp":
-      fillPacked(views.mlp.gate, `${name}gate_proj.weight`, source);
-      fillPacked(views.mlp.up, `${name}up_proj.weight`, source);
-      fillPacked(views.mlp.down, `${name}down_proj.weight`, source);
+      fillPacked(memory, views.mlp.gate, `${name}gate_proj.weight`, source);
+      fillPacked(memory, views.mlp.up, `${name}up_proj.weight`, source);
+      fillPacked(memory, views.mlp.down, `${name}down_proj.weight`, source);
       return;
     case "latentUp":
       fillLatentUp(views.latentUp, source.read(name, [outputSize, inputSize]), config);
@@ -32,10 +32,10 @@ export function fillSlot(memory: TensorMemory, slot: Slot, config: ModelConfig, 
   }
 }
 
-function fillPacked(packed: PackedMatrix, name: string, source: WeightSource): void {
+function fillPacked(memory: TensorMemory, packed: PackedMatrix, name: string, source: WeightSource): void {
   const { inputSize, outputSize } = packed;
   if (source.readPacked !== undefined) {
-    source.readPacked(name, packed);
+    source.readPacked(name, packed, memory);
     return;
   }
   packMatrix(tensorOf(packed), source.read(name, [outputSize, inputSize]), outputSize, inputSize);

@@ -1,6 +1,6 @@
 // Where weights come from: a checkpoint or a seed. Whoever asks, and in whatever order, gets the same values.
 
-import type { PackedMatrix } from "@windtunnel/tensor";
+import type { PackedMatrix, TensorMemory } from "@windtunnel/tensor";
 
 export interface WeightSource {
   /** For messages: a folder, or a preset and its seed. */
@@ -10,8 +10,8 @@ export interface WeightSource {
   read(name: string, shape: readonly number[]): Float32Array;
 
   /**
-   * Where it is faster than `read`: writes the matrix [out, in] to `packed`, padding included. The values are those of
-   * `read`.
+   * Where it is faster than `read`: writes the matrix [out, in] to `packed`, which lies in `memory`, padding included.
+   * The values are those of `read`.
    */
-  readPacked?(name: string, packed: PackedMatrix): void;
+  readPacked?(name: string, packed: PackedMatrix, memory: TensorMemory): void;
 }

@@ -3,6 +3,7 @@
 export { dequantizeBF16, quantizeBF16 } from "./bf16";
 export { writeConstants } from "./constants";
 export { dotRows } from "./dot-rows";
+export { drawPacked } from "./drawn-values";
 export { dequantizeE4M3, quantizeE4M3 } from "./e4m3";
 export { add, allFinite, sigmoid } from "./elementwise";
 export { addGatheredRows } from "./gathered-rows";

@@ -14,13 +14,8 @@ export {
   type ScaleFormat,
   scaleUE8M0,
 } from "./number-formats.ts";
-export {
-  type GatedPair,
-  packedColumn,
-  packedElementCount,
-  type PackedMatrix,
-  packMatrix,
-} from "./packed-matrix.ts";
+export { type GatedPair, packedElementCount, type PackedMatrix, packMatrix } from "./packed-matrix.ts";
+export { createPackedDrawing, type DrawnValues, type DrawPacked } from "./packed-drawing.ts";
 export { plainKernels } from "./plain-kernels.ts";
 export { createSimdKernels } from "./simd-kernels.ts";
 export { elementCount, reshaped, rowCount, rowSize, rowsOf, type Tensor } from "./tensor.ts";

@@ -1,8 +1,9 @@
 // Rounds between operating-system processes over ZeroMQ: each host binds one PULL socket and connects a PUSH socket to
-// every other. A frame is one multipart message: its header, and its body in pieces.
+// every other. A frame is one multipart message: its header, and its body in pieces. The library is loaded with the first
+// socket: most hosts have none, and each thread would load it anew.
 
 import { invariant, WorldError } from "@windtunnel/base";
-import { Pull, Push } from "zeromq";
+import type { Pull, Push } from "zeromq";
 import type { ExchangeTraffic, ValueExchange } from "./exchange.ts";
 import { decodeFrame, encodeFrame, senderOf } from "./frame.ts";
 
@@ -12,9 +13,12 @@ const UNLIMITED = 0;
 /** After the last round a host still hands over what the others wait for. */
 const LINGER_MILLISECONDS = 2000;
 
+type Zeromq = typeof import("zeromq");
+
 export class ZeromqExchange<Value> implements ValueExchange<Value> {
   readonly self: number;
   readonly hostCount: number;
+  readonly #zeromq: Zeromq;
   readonly #pull: Pull;
   readonly #pushes = new Map<number, Push>();
   /** Frames that came before their round, by sender. */
@@ -23,9 +27,10 @@ export class ZeromqExchange<Value> implements ValueExchange<Value> {
   #frames = 0;
   #frameBytes = 0;
 
-  private constructor(self: number, hostCount: number, pull: Pull) {
+  private constructor(self: number, hostCount: number, zeromq: Zeromq, pull: Pull) {
     this.self = self;
     this.hostCount = hostCount;
+    this.#zeromq = zeromq;
     this.#pull = pull;
   }
 
@@ -36,17 +41,18 @@ export class ZeromqExchange<Value> implements ValueExchange<Value> {
     transport: ZeromqTransport,
     folder: string,
   ): Promise<{ exchange: ZeromqExchange<Value>; endpoint: string }> {
-    const pull = new Pull({ receiveHighWaterMark: UNLIMITED, linger: 0 });
+    const zeromq = await import("zeromq");
+    const pull = new zeromq.Pull({ receiveHighWaterMark: UNLIMITED, linger: 0 });
     await pull.bind(transport === "ipc" ? `ipc://${folder}/host-${self}` : "tcp://127.0.0.1:*");
     const endpoint = pull.lastEndpoint;
     invariant(endpoint !== null, `host ${self} has no endpoint`);
-    return { exchange: new ZeromqExchange<Value>(self, hostCount, pull), endpoint };
+    return { exchange: new ZeromqExchange<Value>(self, hostCount, zeromq, pull), endpoint };
   }
 
   connect(endpoints: readonly string[]): void {
     for (const [host, endpoint] of endpoints.entries()) {
       if (host === this.self) continue;
-      const push = new Push({ sendHighWaterMark: UNLIMITED, linger: LINGER_MILLISECONDS });
+      const push = new this.#zeromq.Push({ sendHighWaterMark: UNLIMITED, linger: LINGER_MILLISECONDS });
       push.connect(endpoint);
       this.#pushes.set(host, push);
     }

@@ -26,10 +26,13 @@ describe("a benchmark's report", () => {
     const large = { frames: 40_000, events: 5_120_000, bytes: 104_872_000 };
     const rates = { "frames/s": 1e6, "events/s": 23_456_789 };
     const wide = (name: string) => ({ name, work: large, seconds: 0.0123, rates });
-    const text = renderBenchRows([row, wide("Events: ZeroMQ, ipc"), wide("Events: threads")], plain);
+    const noted = { ...wide("Events: threads"), notes: ["median of 5"] };
+    const text = renderBenchRows([row, noted, { ...noted, name: "Events: ZeroMQ, ipc" }], plain);
     expect(text).toMatch(/^Small frames: threads\n/);
     expect(text).toMatch(/\n\nEvents\n +frames +events +bytes +seconds +frames\/s +events\/s\n/);
     expect(text).toMatch(/\n {2}ZeroMQ, ipc +40,000 +5,120,000 +104,872,000 +0\.0123 +/);
+    expect(text.match(/\n {2}median of 5$/g), "what several rows note is said once").toHaveLength(1);
+    expect(text.match(/median/g)).toHaveLength(1);
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 });

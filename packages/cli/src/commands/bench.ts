@@ -1,6 +1,7 @@
 // `windtunnel bench`: the emulator's own speed. Work first, seconds second, rates last. The measurements live with
 // what they measure; this file chooses and prints them, and holds their work against the committed baselines.
 
+import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError } from "commander";
 import { inputError, WorldError } from "@windtunnel/base";
 import type { BenchRow, MoeBenchOptions, WorkComparison } from "@windtunnel/cluster/bench";
@@ -11,10 +12,24 @@ import { renderSection, renderTable, type TableContent } from "../report/table.t
 import type { Colours, Screen } from "../screen.ts";
 import { examples } from "../subcommand.ts";
 
-const NAMES = ["matmul", "transport", "events", "moe", "recording", "steps", "scale"] as const;
+const NAMES = [
+  "matmul",
+  "transport",
+  "events",
+  "moe",
+  "recording",
+  "steps",
+  "start",
+  "memory",
+  "scale",
+] as const;
 /** Takes minutes and gigabytes, so it must be asked for. */
 const LARGE: ReadonlySet<string> = new Set(["scale"]);
+/** Whose work depends on options or on the machine. */
+const NOT_COUNTED: ReadonlySet<string> = new Set(["moe", "start", "memory"]);
 type BenchName = (typeof NAMES)[number];
+
+const LAUNCHER = fileURLToPath(new URL("../../bin/windtunnel.js", import.meta.url));
 
 interface Options {
   readonly json?: true;
@@ -79,20 +94,8 @@ async function measure(name: BenchName, options: Options, colours: Colours): Pro
     const rows = benchKernels();
     return { rows, work: [], text: renderKernels(rows, colours) };
   }
-  const bench = await import("@windtunnel/cluster/bench");
-  const runs: Record<
-    Exclude<BenchName, "matmul">,
-    () => readonly BenchRow[] | Promise<readonly BenchRow[]>
-  > = {
-    transport: bench.benchTransports,
-    events: bench.benchEvents,
-    moe: async () => bench.benchMoe(await moeOptions(options)),
-    recording: bench.benchRecording,
-    steps: bench.benchSteps,
-    scale: bench.benchScale,
-  };
-  const rows = await runs[name]();
-  return { rows, work: name === "moe" ? [] : rows, text: renderBenchRows(rows, colours) };
+  const rows = await MEASUREMENTS[name](await import("@windtunnel/cluster/bench"), options);
+  return { rows, work: NOT_COUNTED.has(name) ? [] : rows, text: renderBenchRows(rows, colours) };
 }
 
 /** Says what changed against the committed work; throws where it grew. */
@@ -145,6 +148,22 @@ export function renderWork({ compared, grown, fallen, unknown }: WorkComparison,
   return lines.join("\n");
 }
 
+type Benchmarks = typeof import("@windtunnel/cluster/bench");
+
+const MEASUREMENTS: Record<
+  Exclude<BenchName, "matmul">,
+  (benchmarks: Benchmarks, options: Options) => Promise<readonly BenchRow[]> | readonly BenchRow[]
+> = {
+  transport: async ({ benchTransports }) => await benchTransports(),
+  events: ({ benchEvents }) => benchEvents(),
+  moe: async ({ benchMoe }, options) => await benchMoe(await moeOptions(options)),
+  recording: async ({ benchRecording }) => await benchRecording(),
+  steps: async ({ benchSteps }) => await benchSteps(),
+  scale: async ({ benchScale }) => await benchScale(),
+  start: async ({ benchStart }) => await benchStart(LAUNCHER),
+  memory: async ({ benchMemory }) => await benchMemory(),
+};
+
 async function moeOptions(options: Options): Promise<MoeBenchOptions> {
   const { parsePlacement } = await import("@windtunnel/cluster");
   const { hidden, inter, experts, topk, ranks, tokens, layers } = options;
@@ -194,7 +213,8 @@ function renderBenchGroup(title: string, rows: readonly BenchRow[], colours: Col
     aligns: ["left", ...heads.map(() => "right" as const)],
     rows: rows.map((row) => [row.name.slice(title.length + 2), ...columns(row).map(([, value]) => value)]),
   };
-  return renderSection(title, table, colours);
+  const notes = new Set(rows.flatMap((row) => row.notes ?? []));
+  return [renderSection(title, table, colours), ...[...notes].map((note) => `  ${note}`)].join("\n");
 }
 
 /** One measurement: what was done, how long it took, what that makes in a second. */

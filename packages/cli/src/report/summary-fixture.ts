@@ -46,6 +46,7 @@ export function summaryFixture({ decodeUs, hiddenUs }: FixtureOptions): Summary 
     wall: {
       seconds: 12.5,
       startSeconds: 1,
+      firstEventAt: 1.7e12,
       exportSeconds: 2,
       events: 1e8,
       eventsPerSecond: 8e6,

@@ -16,7 +16,7 @@ import { createProcesses } from "../create-processes.ts";
 import { createEventLog } from "../event-log.ts";
 import type { PreparedRun } from "../prepare-run.ts";
 import { classIndices } from "../process-numbers.ts";
-import { processorTime, startStopwatch } from "./stopwatch.ts";
+import { processorTime, startStopwatch, timeOfDay } from "./stopwatch.ts";
 import { createExecutedModel, fillShare, type TensorSpace } from "../tensor-space.ts";
 import { classGraph } from "../wiring.ts";
 
@@ -66,6 +66,8 @@ export interface HostResult extends HostState {
   readonly frames: number;
   readonly frameBytes: number;
   readonly startSeconds: number;
+  /** When its first event had been handled, in milliseconds since 1970. */
+  readonly firstEventAt: number;
   readonly seconds: number;
 }
 
@@ -110,6 +112,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
     const startSeconds = sinceBegin();
     const sinceStart = startStopwatch();
     let lastBreath = performance.now();
+    let firstEventAt: number | undefined;
     const outcome = await runHost({
       processes,
       classes: classGraph(run),
@@ -119,7 +122,10 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       cargo: parcels,
       ...(log === undefined ? {} : { observer: log.observer }),
       ...(exchange.hostCount === 1 ? {} : { processorTime }),
-      pause: () => performance.now() - lastBreath > BREATH_MILLISECONDS,
+      pause: () => {
+        firstEventAt ??= timeOfDay();
+        return performance.now() - lastBreath > BREATH_MILLISECONDS;
+      },
       breathe: async (state) => {
         work.onProgress({ ...state, stepsDone });
         await work.breathe?.();
@@ -141,6 +147,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       served: scheduler === undefined ? undefined : { requests: scheduler.outcomes, steps: scheduler.steps },
       ...exchange.traffic,
       startSeconds,
+      firstEventAt: firstEventAt ?? timeOfDay(),
       seconds: sinceStart(),
     };
   } finally {

@@ -8,6 +8,11 @@ export function startStopwatch(): () => number {
   return () => (performance.now() - started) / 1000;
 }
 
+/** Milliseconds since 1970: the only clock that processes share. */
+export function timeOfDay(): number {
+  return Date.now();
+}
+
 /** Processor time of this thread so far, in microseconds. */
 export function processorTime(): number {
   const { user, system } = process.threadCpuUsage();

@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inputError, type WorldError } from "@windtunnel/base";
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Document, LineCounter as Lines } from "yaml";
+import { loadYaml } from "../load-yaml.ts";
 import { contradictionsIn } from "./consistency.ts";
 import { scenarioFieldNames } from "./field-names.ts";
 import { missingFiles, resolveFileReferences } from "./file-references.ts";
@@ -33,6 +34,7 @@ export interface ScenarioOrigin {
  */
 export function loadScenario(file: string, settings: readonly (string | FieldSetting)[] = []): Scenario {
   const absolute = path.resolve(file);
+  const { LineCounter } = loadYaml();
   const lines = new LineCounter();
   const document = parseYaml(readText(file), file, lines);
   let value: unknown = document.toJS();
@@ -103,8 +105,8 @@ function readText(file: string): string {
   return text;
 }
 
-function parseYaml(text: string, file: string, lineCounter: LineCounter): Document.Parsed {
-  const document = parseDocument(text, { lineCounter });
+function parseYaml(text: string, file: string, lineCounter: Lines): Document.Parsed {
+  const document = loadYaml().parseDocument(text, { lineCounter });
   const fault = document.errors[0];
   if (fault === undefined) return document;
   const { line, col } = lineCounter.linePos(fault.pos[0]);
@@ -131,7 +133,8 @@ function settingOf(settings: readonly FieldSetting[], at: readonly string[]): Fi
 }
 
 /** The line of a field's key, or of the nearest enclosing field that is there. */
-function lineOf(document: Document.Parsed, lines: LineCounter, at: readonly string[]): string | undefined {
+function lineOf(document: Document.Parsed, lines: Lines, at: readonly string[]): string | undefined {
+  const { isMap, isNode, isScalar } = loadYaml();
   let node: unknown = document.contents;
   let offset: number | undefined;
   for (const key of at) {

@@ -2,7 +2,7 @@
 // numbers, booleans and mappings need no quotes; folders and mappings on the way are made when they are missing.
 
 import { inputError } from "@windtunnel/base";
-import { parse } from "yaml";
+import { loadYaml } from "../load-yaml.ts";
 import { describeValue } from "./problems.ts";
 
 export interface FieldSetting {
@@ -41,7 +41,7 @@ export function splitSetting(setting: string, option: string, allowed: string): 
 
 export function readSetting({ path, text, option }: SettingText): FieldSetting {
   try {
-    return { path, value: parse(text) as unknown, option };
+    return { path, value: loadYaml().parse(text) as unknown, option };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const reason = error.message.split("\n")[0] ?? "";

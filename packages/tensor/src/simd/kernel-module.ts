@@ -103,6 +103,8 @@ export interface KernelFunctions {
   dequantizeE4M3(out: Address, codes: Address, scales: Address, rows: Count, size: Count): void;
   quantizeBF16(codes: Address, x: Address, count: Count): void;
   dequantizeBF16(out: Address, codes: Address, count: Count): void;
+  /** See src/packed-drawing.ts. */
+  drawPacked(out: Address, n: Count, k: Count, offset: number, step: number, factor: number): void;
   limitLoop(iterations: Count, factor: number, summand: number): number;
   limitLoopApart(iterations: Count, constant: number): number;
 }
