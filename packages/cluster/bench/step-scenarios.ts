@@ -50,7 +50,7 @@ export function stepScenario(options: StepOptions, folder: string): Scenario {
 }
 
 /** DeepSeek-V3 with fewer layers, as a config.json. */
-function shortModel(folder: string, moeLayers: number): string {
+export function shortModel(folder: string, moeLayers: number): string {
   const file = path.join(folder, `v3-${moeLayers}.json`);
   const config = {
     model_type: "deepseek_v3",

@@ -23,8 +23,11 @@ export function layoutDispatch(
     `${choices.length} choices of ${tokenCount} tokens`,
   );
   const { physicalCount } = placement;
-  const wrong = choices.find((physical) => !(physical >= 0 && physical < physicalCount));
-  invariant(wrong === undefined, `physical expert ${wrong} of ${physicalCount}`);
+  for (let slot = 0; slot < choices.length; slot++) {
+    const physical = choices[slot]!;
+    if (!(physical >= 0 && physical < physicalCount))
+      invariant(false, `physical expert ${physical} of ${physicalCount}`);
+  }
   return { tokenCount, choicesPerToken, ...groupChoices(choices, physicalCount) };
 }
 

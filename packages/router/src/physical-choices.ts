@@ -34,15 +34,16 @@ export function physicalChoices(
     choices.length % choicesPerToken === 0,
     `${choices.length} choices, ${choicesPerToken} for each token`,
   );
-  const wrong = choices.find((expert) => !(expert >= 0 && expert < placement.expertCount));
-  invariant(wrong === undefined, `expert ${wrong} of ${placement.expertCount}`);
   const { offsets, physicalOf } = map;
   const physical = new Int32Array(choices.length);
   let turn = unitRank + firstRow;
   for (let token = 0; token < choices.length; token += choicesPerToken) {
     for (let slot = token; slot < token + choicesPerToken; slot++) {
-      const first = offsets[choices[slot]!]!;
-      const replicaCount = offsets[choices[slot]! + 1]! - first;
+      const expert = choices[slot]!;
+      if (!(expert >= 0 && expert < placement.expertCount))
+        invariant(false, `expert ${expert} of ${placement.expertCount}`);
+      const first = offsets[expert]!;
+      const replicaCount = offsets[expert + 1]! - first;
       physical[slot] = physicalOf[first + (turn % replicaCount)]!;
     }
     turn++;
