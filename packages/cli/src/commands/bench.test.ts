@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { describe, expect, test } from "vitest";
-import { renderBenchRow, renderBenchRows } from "./bench.ts";
+import { renderBenchRow, renderBenchRows, renderWork } from "./bench.ts";
 
 const plain = pc.createColors(false);
 const row = {
@@ -33,6 +33,20 @@ describe("a benchmark's report", () => {
     expect(text).toMatch(/\n {2}ZeroMQ, ipc +40,000 +5,120,000 +104,872,000 +0\.0123 +/);
     expect(text.match(/\n {2}median of 5$/g), "what several rows note is said once").toHaveLength(1);
     expect(text.match(/median/g)).toHaveLength(1);
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("work beside its baseline", () => {
+  test("is one line where nothing changed, and a table of at most 80 columns of what did", () => {
+    const none = { compared: 12, grown: [], fallen: [], unknown: [] };
+    expect(renderWork(none, plain)).toBe("Work is as committed: 12 counts within 2 %");
+    const grown = [
+      { row: "Decode step at EP144 without math, threads:2", count: "rounds", baseline: 100, now: 150 },
+    ];
+    const text = renderWork({ ...none, grown, unknown: ["new"] }, plain);
+    expect(text).toMatch(/Decode step at EP144 without math, threads:2: rounds +100 +150 +50\.0 %/);
+    expect(text).toContain("Without a baseline: 1 rows; --write-baselines keeps them");
     expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 });

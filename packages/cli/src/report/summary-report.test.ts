@@ -4,7 +4,7 @@ import { resolveScenario } from "@windtunnel/cluster";
 import { findPreset } from "@windtunnel/model";
 import { explainOverlap, renderComparison } from "./comparison-report.ts";
 import { summaryFixture } from "./summary-fixture.ts";
-import { renderSummary } from "./summary-report.ts";
+import { renderSummary, renderUnrecorded } from "./summary-report.ts";
 import { wrap } from "./table.ts";
 
 const plain = pc.createColors(false);
@@ -77,5 +77,26 @@ describe("a comparison", () => {
     expect(text).toContain("loses with few requests for each GPU. Here it is 192, on average 96 tokens");
     expect(text).toContain("overlap pays: an MoE layer of decode takes 138 µs instead of 172 µs");
     expect(explainOverlap(scenario, timed, fast, slow)).toContain("overlap loses: an MoE layer");
+  });
+});
+
+describe("a run that recorded nothing", () => {
+  const { digests, virtual, communicationByStepKind: _, ...common } = slow;
+  const unrecorded = {
+    ...common,
+    digests: { ...digests, trace: null },
+    virtual: { ...virtual, steps: virtual.steps.map(({ kind, us }) => ({ kind, us, layerUs: null })) },
+    communication: null,
+    wall: { ...slow.wall, syncRounds: 1200, roundsPerLayer: 5.17, balance: 1.724 },
+    hosts: [0, 1].map((host) => ({ kind: "thread" as const, pid: 7, gpus: [host], planes: [host] })),
+  };
+  const text = renderUnrecorded(scenario, unrecorded, "runs/fixture", plain);
+
+  test("is told without communication times and layers, with its rounds and its hosts' balance", () => {
+    expect(text).toContain("Nothing was recorded: no traces, no communication times.");
+    expect(text).not.toMatch(/hidden part|overlap.json/);
+    expect(text).toContain("1,200 rounds, 5.2 for each MoE layer and micro-batch; balance 1.72 of 2");
+    expect(text).toMatch(/decode +2 +10\.0 ms +10\.0 ms +10\.0 ms +\S+\n/);
+    expect(widestLine(text)).toBeLessThanOrEqual(80);
   });
 });

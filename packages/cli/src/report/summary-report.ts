@@ -44,7 +44,7 @@ export function renderUnrecorded(
     renderSteps(summary, colours),
     renderTraffic(summary, colours),
     ...(scenario.math === "real" ? [renderTokens(summary, colours)] : []),
-    `Nothing was recorded: no traces, no communication times. Numbers are in ${file}`,
+    `Nothing was recorded: no traces, no communication times.\n  numbers  ${file}`,
   ].join("\n\n");
 }
 
