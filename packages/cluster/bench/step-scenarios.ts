@@ -1,8 +1,10 @@
 // Decode steps of whole clusters, as benchmarks run them: DeepSeek-V3 timed, two micro-batches in five stages, FP8 out and
 // BF16 back.
 
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
+import { runUnrecorded, type UnrecordedSummary } from "../src/index.ts";
 import { resolveScenario, type Scenario } from "../src/scenario/index.ts";
 
 export interface StepOptions {
@@ -85,4 +87,19 @@ export function shortModel(folder: string, moeLayers: number): string {
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
+}
+
+/** Runs it without a recording. */
+export async function runSteps(options: StepOptions): Promise<UnrecordedSummary> {
+  return await inFolder((folder) => runUnrecorded(stepScenario(options, folder), { outputFolder: folder }));
+}
+
+/** In a folder of its own, which is gone afterwards. */
+export async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-bench-"));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

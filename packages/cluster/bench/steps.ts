@@ -1,15 +1,13 @@
 // Whole decode steps: what they do, counted, and what a step takes once the code is warm. Seconds stand beside a loop that
 // every machine runs alike, in the same run. `benchSteps` takes a minute or two; `benchScale` has the large clusters.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { withBenchmarkDefaults } from "../src/all-to-all-options.ts";
 import { setUpAllToAll } from "../src/all-to-all.ts";
-import { runScenario, runUnrecorded, type UnrecordedSummary } from "../src/index.ts";
+import { runScenario } from "../src/index.ts";
 import { defined } from "@windtunnel/base";
 import { type BenchRow, median, secondsOf } from "./bench-row.ts";
-import { type StepOptions, stepScenario } from "./step-scenarios.ts";
+import { runOnThreads } from "./bench-hosts.ts";
+import { inFolder, runSteps, type StepOptions, stepScenario } from "./step-scenarios.ts";
 
 type StepCase = Omit<StepOptions, "steps">;
 
@@ -30,6 +28,7 @@ export async function benchSteps(): Promise<BenchRow[]> {
     const real: StepCase = { ...EP16, math: "real", placement };
     rows.push(await stepRow(`Decode step at EP16 with real math, ${placement}`, real));
   }
+  rows.push(await realSpeedUp());
   for (const placement of ["inline", "threads:2"]) {
     rows.push(
       await stepRow(`Decode step at EP144 without math, ${placement}`, { ...EP144, math: "skip", placement }),
@@ -60,7 +59,7 @@ export async function benchScale(): Promise<BenchRow[]> {
 }
 
 async function stepRow(name: string, options: StepCase): Promise<BenchRow> {
-  const { wall } = await unrecorded({ ...options, steps: STEPS });
+  const { wall } = await runSteps({ ...options, steps: STEPS });
   const { syncRounds, frames, frameBytes, roundsPerLayer, balance, peakRssBytes } = wall;
   const seconds = defined(wall.laterStepSeconds ?? undefined, "a step after the first");
   const note = [
@@ -84,13 +83,43 @@ async function stepRow(name: string, options: StepCase): Promise<BenchRow> {
   };
 }
 
-async function unrecorded(options: StepOptions): Promise<UnrecordedSummary> {
-  return await inFolder((folder) => runUnrecorded(stepScenario(options, folder), { outputFolder: folder }));
+async function realSpeedUp(): Promise<BenchRow> {
+  const options = { ...EP16, math: "real" } as const;
+  const { wall } = await runSteps({ ...options, placement: "inline", steps: STEPS });
+  const alone = defined(wall.laterStepSeconds ?? undefined, "a step after the first");
+  return await speedUpRow("Speed-up over inline at EP16 with real math", options, alone);
+}
+
+/**
+ * What two threads reach that have nothing to do with each other, beside what `threads:2` and `processes:2` reach with one
+ * run between them.
+ */
+async function speedUpRow(
+  name: string,
+  options: Omit<StepCase, "placement">,
+  alone: number,
+): Promise<BenchRow> {
+  const task = { kind: "steps", options: { ...options, placement: "inline", steps: STEPS } } as const;
+  const both = await runOnThreads<number>([task, task]);
+  const independent = (2 * alone) / Math.max(...both);
+  const shared: Record<string, number> = {};
+  for (const placement of ["threads:2", "processes:2"]) {
+    const { wall } = await runSteps({ ...options, placement, steps: STEPS });
+    const speedUp = alone / defined(wall.laterStepSeconds ?? undefined, "a step after the first");
+    shared[placement] = speedUp;
+    shared[`${placement} of independent %`] = (100 * speedUp) / independent;
+  }
+  return {
+    name,
+    work: { steps: STEPS },
+    seconds: alone,
+    rates: { "independent threads": independent, ...shared },
+  };
 }
 
 /** With full recording; the simulation alone, without merging and export. One step: it writes a gigabyte and more. */
 async function recordedRow(name: string, options: StepCase): Promise<BenchRow> {
-  const without = await unrecorded({ ...options, steps: 1 });
+  const without = await runSteps({ ...options, steps: 1 });
   const { wall } = await inFolder((folder) =>
     runScenario(stepScenario({ ...options, steps: 1 }, folder), { outputFolder: folder, exports: false }),
   );
@@ -137,13 +166,4 @@ function referenceSeconds(): number {
     }
   };
   return secondsOf(loop);
-}
-
-async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-bench-"));
-  try {
-    return await work(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
