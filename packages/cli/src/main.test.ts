@@ -73,6 +73,10 @@ describe("wrong usage ends with 2 and one message on standard error", () => {
       ["fabric", "test/fixtures/fabric-small.json", "--model", "packets"],
       "Allowed choices are trains, fluid",
     ],
+    [
+      ["run", path.join(home, "examples/one-node-direct.yaml"), "--no-traces", "--trace-steps", "1"],
+      "--trace-steps chooses what traces show, and --no-traces leaves them out",
+    ],
     [["bench", "mo"], "one of matmul, transport, events, moe"],
     [["bench", "moe", "--ranks", "3"], "a divisor of the 256 experts"],
     [["bench", "moe", "--placement", "thread:2"], "threads:N"],

@@ -2,6 +2,7 @@
 
 import path from "node:path";
 import type { Command } from "commander";
+import { inputError } from "@windtunnel/base";
 import type { RunOptions, Scenario, Summary } from "@windtunnel/cluster";
 import type { TraceOptions } from "@windtunnel/trace";
 import { interruptible } from "../interruption.ts";
@@ -63,6 +64,7 @@ export function configure(command: Command, screen: Screen): void {
       const scenario = loadScenario(file, [...settingsOf(options), ...schedule]);
       const folder = options.out ?? path.join("runs", scenario.name);
       if (!options.traces) {
+        refuseSelection(options);
         await runUnrecorded(scenario, folder, screen, options.json === true);
         return;
       }
@@ -129,6 +131,18 @@ async function withProgress<Result>(
   } finally {
     display.stop();
   }
+}
+
+/** Nothing can be chosen of traces that are not there. */
+function refuseSelection({ traceRanks, traceSteps }: Options): void {
+  const option = traceRanks === undefined ? "--trace-steps" : "--trace-ranks";
+  const found = traceRanks ?? traceSteps;
+  if (found === undefined) return;
+  throw inputError(`${option} chooses what traces show, and --no-traces leaves them out`, {
+    path: option,
+    found,
+    allowed: "one of the two options",
+  });
 }
 
 function settingsOf({ set = [], placement, allowOversubscription }: Options): string[] {
