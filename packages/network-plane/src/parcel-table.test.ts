@@ -1,4 +1,4 @@
-import type { Instant } from "@windtunnel/base";
+import { type Instant, RandomStream } from "@windtunnel/base";
 import { expect, test } from "vitest";
 import { type ArrivedParcel, ParcelTable, shipmentOf } from "./index.ts";
 
@@ -60,4 +60,27 @@ test("a table grows, and a shipment's slots are taken again once all of them are
       .join(""),
   ).toBe("xyz".repeat(99));
   expect(table.count).toBe(303);
+});
+
+test("rounds of any number of parcels take no more memory than the largest", () => {
+  const [here, there] = [new ParcelTable(), new ParcelTable()];
+  const random = new RandomStream(4, "rounds");
+  const most = 40;
+  const each = shipment(
+    1,
+    Array.from({ length: 136 }, (_, index) => `${index}`),
+  );
+  for (let round = 0; round < 500; round++) {
+    const slots = Array.from({ length: 1 + random.below(most) }, () => here.put(each, at(0))).flatMap(
+      (first) => Array.from(each.targets, (_, index) => first + index),
+    );
+    const sent = slots.slice(random.below(136));
+    for (const slot of slots.slice(0, slots.length - sent.length)) here.free(slot);
+    const arrived = there.unpack(here.pack(sent, [])).slots;
+    expect([here.count, there.count]).toEqual([0, sent.length]);
+    for (const slot of arrived) there.free(slot);
+  }
+  const limit = 4 * most * 136;
+  expect(here.next.length).toBeLessThanOrEqual(limit);
+  expect(there.next.length).toBeLessThanOrEqual(limit);
 });

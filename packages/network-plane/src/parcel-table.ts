@@ -36,6 +36,8 @@ export const LIMITING_QUEUE = 6;
 /** When its tail was at its first relay; -1: it has met none. */
 export const RELAYED_AT = 7;
 
+/** Parcels of another host come in blocks of so many: rounds bring any number, and blocks of every size would fill the memory. */
+const ARRIVAL_BLOCK = 64;
 const LINK_LIMIT = 2 ** 21;
 
 /** A link of a fabric process as one number. */
@@ -253,14 +255,17 @@ export class ParcelTable implements Cargo {
     );
     const count = headerIndex.length;
     const slots: number[] = [];
-    if (count > 0) {
-      const own = Array.from(headerIndex, (index) => headers[index]);
-      const first = this.#blocks.take(count, carried.slice(0, count), undefined, own);
-      this.#count += count;
-      this.rows.set(floatsOf(rows), first * STRIDE);
-      if (history !== undefined) this.history?.set(floatsOf(history), first * HISTORY_STRIDE);
-      for (let index = 0; index < count; index++) slots.push(first + index);
+    const [numbers, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
+    for (let from = 0; from < count; from += ARRIVAL_BLOCK) {
+      const to = Math.min(count, from + ARRIVAL_BLOCK);
+      const own = Array.from(headerIndex.subarray(from, to), (index) => headers[index]);
+      const first = this.#blocks.take(to - from, carried.slice(from, to), undefined, own);
+      this.rows.set(numbers.subarray(from * STRIDE, to * STRIDE), first * STRIDE);
+      if (past !== undefined)
+        this.history?.set(past.subarray(from * HISTORY_STRIDE, to * HISTORY_STRIDE), first * HISTORY_STRIDE);
+      for (let index = from; index < to; index++) slots.push(first + index - from);
     }
+    this.#count += count;
     return { slots, bodies: unpackShipments(events, carried.slice(count)) };
   }
 
