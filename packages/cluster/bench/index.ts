@@ -6,6 +6,7 @@ export { benchMoe } from "./moe.ts";
 export { benchRecording } from "./recording.ts";
 export { benchStart } from "./start.ts";
 export { benchScale, benchSteps } from "./steps.ts";
+export { shortTimedModel } from "./timed-model.ts";
 export { benchTransports } from "./transports.ts";
 export {
   compareWork,

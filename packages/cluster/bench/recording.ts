@@ -1,7 +1,6 @@
 // What recording costs: the same run with a recorder that forgets and with one that writes to disk, in turns, so that the
 // ratio holds where the machine's speed drifts. Processor time of this process, which is what recording takes.
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { invariant } from "@windtunnel/base";
@@ -15,6 +14,7 @@ import { resolveScenario } from "../src/scenario/index.ts";
 import { createExecutedModel, createTensorSpace, fillShare } from "../src/tensor-space.ts";
 import { classGraph } from "../src/wiring.ts";
 import type { BenchRow } from "./bench-row.ts";
+import { inFolder } from "./step-scenarios.ts";
 
 const PAIRS = 7;
 
@@ -78,15 +78,6 @@ async function measure(name: string, fields: Record<string, unknown>, pairs: num
     },
     notes: ["processor time; the least of runs without and with, in turns"],
   };
-}
-
-async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = mkdtempSync(path.join(tmpdir(), "windtunnel-bench-"));
-  try {
-    return await work(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 /** Memory and weights are new for each run; their making is not counted. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { runUnrecorded, type UnrecordedSummary } from "../src/index.ts";
 import { resolveScenario, type Scenario } from "../src/scenario/index.ts";
+import { shortTimedModel } from "./timed-model.ts";
 
 export interface StepOptions {
   readonly nodes: number;
@@ -51,40 +52,11 @@ export function stepScenario(options: StepOptions, folder: string): Scenario {
   return resolveScenario(fields, { folder });
 }
 
-/** DeepSeek-V3 with fewer layers, as a config.json. */
+/** DeepSeek-V3 with so many MoE layers, as a config.json in a folder. */
 export function shortModel(folder: string, moeLayers: number): string {
   const file = path.join(folder, `v3-${moeLayers}.json`);
-  const config = {
-    model_type: "deepseek_v3",
-    vocab_size: 129280,
-    hidden_size: 7168,
-    intermediate_size: 18432,
-    moe_intermediate_size: 2048,
-    num_hidden_layers: DENSE_LAYERS + moeLayers,
-    first_k_dense_replace: DENSE_LAYERS,
-    num_attention_heads: 128,
-    num_key_value_heads: 128,
-    n_shared_experts: 1,
-    n_routed_experts: EXPERTS,
-    num_experts_per_tok: 8,
-    n_group: 8,
-    topk_group: 4,
-    topk_method: "noaux_tc",
-    scoring_func: "sigmoid",
-    norm_topk_prob: true,
-    routed_scaling_factor: 2.5,
-    kv_lora_rank: 512,
-    q_lora_rank: 1536,
-    qk_rope_head_dim: 64,
-    qk_nope_head_dim: 128,
-    v_head_dim: 128,
-    hidden_act: "silu",
-    rms_norm_eps: 1e-6,
-    max_position_embeddings: 163840,
-    rope_theta: 10000,
-    tie_word_embeddings: false,
-    attention_bias: false,
-  };
+  const layers = DENSE_LAYERS + moeLayers;
+  const config = shortTimedModel({ layers, dense: DENSE_LAYERS, experts: EXPERTS, vocabulary: 129_280 });
   writeFileSync(file, JSON.stringify(config));
   return file;
 }

@@ -49,17 +49,17 @@ export async function runUnrecorded(
   options: Omit<RunOptions, "exports" | "traces">,
 ): Promise<UnrecordedSummary> {
   const run = prepareRun(scenario);
-  return await launched(run, { ...options, record: false }, async (hosts) => {
+  return await launched(run, { ...options, record: false }, (hosts) => {
     const summary = summarizeUnrecorded({ run, hosts, exportSeconds: 0 });
     writeSummary(options.outputFolder, summary);
-    return await Promise.resolve(summary);
+    return summary;
   });
 }
 
 async function launched<Result>(
   run: PreparedRun,
   options: RunOptions & { readonly record: boolean },
-  write: (hosts: readonly LaunchedHost[]) => Promise<Result>,
+  write: (hosts: readonly LaunchedHost[]) => Result | Promise<Result>,
 ): Promise<Result> {
   const { outputFolder, record, eventLog = false } = options;
   const signal = options.signal ?? new AbortController().signal;

@@ -15,7 +15,6 @@ export {
   type BodyCodec,
   type ParcelDraft,
   ParcelTable,
-  plainBodies,
   shipmentOf,
 } from "./parcel-table.ts";
 export { type Bodies, FABRIC_EVENTS, SharedBody, type Shipment } from "./parcels.ts";

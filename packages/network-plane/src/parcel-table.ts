@@ -75,7 +75,7 @@ export interface BodyCodec {
 }
 
 /** Of bodies that are plain already. */
-export const plainBodies: BodyCodec = {
+const plainBodies: BodyCodec = {
   pack: (bodies) => bodies,
   unpack: (packed) => packed as readonly unknown[],
 };

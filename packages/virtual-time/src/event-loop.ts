@@ -116,7 +116,7 @@ export class EventLoop {
     if (gather === undefined && slot >= 0)
       resident.takeHanded(time, slot, label, sourceOfKey(rank), sequence);
     else if (gather === undefined)
-      resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, 0, size, body);
+      resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, size, body);
     else resident.filePart(time, rank, sequence, size, gather, slot, label);
   }
 

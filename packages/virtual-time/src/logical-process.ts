@@ -11,7 +11,7 @@ export interface ProcessEvent {
   source: number;
   sequence: number;
   target: number;
-  /** A number for events without a body: a slot of the target's own table or of the host's cargo, or a gather. */
+  /** A number for events without a body: such as a slot of the target's own table, or the gather that is complete. */
   argument: number;
   /** Bytes that the event stands for; part of the digest. */
   size: number;

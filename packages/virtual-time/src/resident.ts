@@ -140,17 +140,9 @@ export class Resident implements ProcessContext {
   }
 
   /** An event for this process. */
-  file(
-    time: number,
-    kind: number,
-    source: number,
-    sequence: number,
-    argument: number,
-    size: number,
-    body: unknown,
-  ): void {
+  file(time: number, kind: number, source: number, sequence: number, size: number, body: unknown): void {
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
-    this.#queue.push(time, kind, source, sequence, argument, size, body);
+    this.#queue.push(time, kind, source, sequence, 0, size, body);
   }
 
   /** A part of one of this process's gathers. */
@@ -188,7 +180,7 @@ export class Resident implements ProcessContext {
     this.#check(target, kind, sentAt, time);
     const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
-    if (resident !== undefined) resident.file(time, kind, this.number, sequence, 0, size, body);
+    if (resident !== undefined) resident.file(time, kind, this.number, sequence, size, body);
     else {
       const rank = rankOfKey(kind, this.number);
       this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, body);
