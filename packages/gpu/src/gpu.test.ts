@@ -122,7 +122,7 @@ describe("a GPU", () => {
         const { header, sentAt } = shipment;
         const common = { exchange: 3, source: 5, sentAt, header };
         const answer = { target: 0, entryPort: 0, exitPort: 0, bytes: 10, body: "y" };
-        const slot = parcels.put(shipmentOf(common, [answer]), context.now);
+        const slot = parcels.put(shipmentOf(common, [answer]), context.now)[0]!;
         const time = (context.now + 9e6) as Instant;
         parcels.arrive(slot, time);
         const handed = { target: 0, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size: 10, slot };

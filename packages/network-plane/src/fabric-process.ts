@@ -12,6 +12,7 @@ import {
   type ProcessEvent,
   rankOfKey,
 } from "@windtunnel/virtual-time";
+import { type Exit, Exits, HANDING, HANDINGS, LATENCY, ONWARD_ENTRY, ONWARD_EXIT, PROCESS } from "./exits.ts";
 import { HopQueue } from "./hop-queue.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
 import {
@@ -24,6 +25,7 @@ import {
   LIMITING_QUEUE,
   linkKey,
   NEXT_LINK,
+  ORDER,
   type ParcelTable,
   PORT_QUEUED,
   QUEUED,
@@ -34,24 +36,12 @@ import {
   TAIL_AT,
   TARGET,
   TRANSFER,
+  WORDS,
 } from "./parcel-table.ts";
 import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
 import { END_OF_PATH, Paths } from "./paths.ts";
+import { SlotStreams } from "./slots.ts";
 import type { Topology } from "./topology.ts";
-
-/** Where a parcel goes from this fabric: to its rank, or into another fabric at a port. */
-export interface Exit {
-  readonly process: number;
-  /** Set when the process is another fabric, which takes the parcel in at one port and gives it out at the other. */
-  readonly onward?: {
-    readonly entryPort: number;
-    readonly exitPort: number;
-    /** Handed over when its head leaves, its tail still coming; otherwise when its tail leaves. */
-    readonly headFirst?: true;
-  };
-  /** From the last link's end to there, where it is not the fabric's end latency. */
-  readonly latency?: Duration;
-}
 
 export interface FabricProcessOptions {
   readonly process: number;
@@ -66,8 +56,6 @@ export interface FabricProcessOptions {
   readonly parcels: ParcelTable;
 }
 
-/** A port and a target as one number. */
-const TARGET_LIMIT = 2 ** 16;
 /** Chains of handovers: what comes over a link of another fabric comes in order. */
 const HANDOVER_LANES = 64;
 /** The order of events of one instant: hops by their number from here on, then handovers by source and sequence. */
@@ -83,7 +71,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   readonly #reroute: Topology["reroute"];
   /** Undefined where nothing is recorded. */
   readonly #recorder: Recorder | undefined;
-  readonly #exits = new Map<number, Exit>();
+  readonly #exits: Exits;
+  readonly #streams = new SlotStreams();
   /** What is handed over next; one object for all. */
   readonly #handed: { -readonly [Key in keyof HandedSlot]: HandedSlot[Key] };
   readonly #events: HopQueue;
@@ -96,12 +85,13 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
-    const { process, topology, overrides, parcels, recorder } = options;
+    const { process, topology, overrides, parcels, recorder, exitOf, endLatency } = options;
     invariant(process < SOURCE_LIMIT, `process ${process}: fabrics are numbered below ${SOURCE_LIMIT}`);
     this.#options = options;
     this.#parcels = parcels;
     this.#recorder = recorder === noRecorder ? undefined : recorder;
     this.#paths = new Paths(topology);
+    this.#exits = new Exits(exitOf, endLatency);
     this.#reroute = topology.reroute;
     this.links = new LinkTable(topology.links, overrides);
     this.#events = new HopQueue(HANDOVER_LANES + topology.links.length, parcels);
@@ -127,11 +117,12 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const shipment = body as Shipment;
     const { targets, entryPorts, exitPorts } = shipment;
     this.#parcelCount += targets.length;
-    const first = this.#parcels.put(shipment, context.now);
+    const slots = this.#parcels.put(shipment, context.now, this.#streams);
     for (let index = 0; index < targets.length; index++) {
-      this.#enter(first + index, entryPorts[index]!, exitPorts[index]!, context, true);
+      const slot = slots[index]!;
+      this.#enter(slot, entryPorts[index]!, exitPorts[index]!, context, true);
       // Its tail is not at its target before it has left its first link.
-      const tailAt = this.#parcels.rows[(first + index) * STRIDE + TAIL_AT]!;
+      const tailAt = this.#parcels.rows[slot * STRIDE + TAIL_AT]!;
       context.announce(targets[index]!, shipment.exchange, tailAt);
     }
   }
@@ -150,7 +141,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   take(slot: number, lane: number, source: number, sequence: number): void {
-    this.#events.insert(lane, slot, source * SEQUENCE_LIMIT + sequence);
+    this.#parcels.rows[slot * STRIDE + ORDER] = source * SEQUENCE_LIMIT + sequence;
+    this.#events.insert(lane, slot);
   }
 
   runBefore(
@@ -165,7 +157,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       this.#now = events.earliestTime;
       this.#eventCount++;
       const slot = events.pop();
-      const order = this.#parcels.order[slot]!;
+      const order = this.#parcels.rows[slot * STRIDE + ORDER]!;
       if (order < 0) {
         digest.add(this.#now, this.#hopKey, order - FIRST_HOP, 0);
         observe?.(this.#now as Instant, this.#hopKey, order - FIRST_HOP, 0);
@@ -184,41 +176,44 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     observe: Parameters<OwnEvents["runBefore"]>[4],
   ): void {
     const at = slot * STRIDE;
-    const { rows } = this.#parcels;
-    const key = rankOfKey(FABRIC_EVENTS.handover, Math.floor(order / SEQUENCE_LIMIT));
-    const sequence = order % SEQUENCE_LIMIT;
+    const { rows, words } = this.#parcels;
+    const source = Math.floor(order / SEQUENCE_LIMIT);
+    const key = rankOfKey(FABRIC_EVENTS.handover, source);
+    const sequence = order - source * SEQUENCE_LIMIT;
     digest.add(this.#now, key, sequence, rows[at + BYTES]!);
     observe?.(this.#now as Instant, key, sequence, rows[at + BYTES]!);
-    this.#enter(slot, rows[at + NEXT_LINK]! | 0, rows[at + EXIT_PORT]! | 0, context, false);
+    const word = slot * WORDS;
+    this.#enter(slot, words[word + NEXT_LINK]!, words[word + EXIT_PORT]!, context, false);
   }
 
   #enter(slot: number, entryPort: number, exitPort: number, context: ProcessContext, isPort: boolean): void {
-    const at = slot * STRIDE;
-    const { rows } = this.#parcels;
+    const { rows, words } = this.#parcels;
+    const word = slot * WORDS;
     const { carries, hashesFlows } = this.#options.topology;
-    if (carries === undefined || carries(entryPort, exitPort)) this.#bytes += rows[at + BYTES]!;
-    const flow = hashesFlows === true ? flowOf(rows[at + SOURCE]!, rows[at + TARGET]!) : 0;
-    rows[at + EXIT_PORT] = exitPort;
-    rows[at + NEXT_LINK] = this.#paths.begin(entryPort, exitPort, flow);
+    if (carries === undefined || carries(entryPort, exitPort)) this.#bytes += rows[slot * STRIDE + BYTES]!;
+    const flow = hashesFlows === true ? flowOf(words[word + SOURCE]!, words[word + TARGET]!) : 0;
+    words[word + EXIT_PORT] = exitPort;
+    words[word + NEXT_LINK] = this.#paths.begin(entryPort, exitPort, flow);
     this.#enterLink(slot, context, isPort);
   }
 
   /** At the second link of its path a parcel may go another way. */
   #turn(slot: number, reroute: NonNullable<Topology["reroute"]>): void {
-    const at = slot * STRIDE + NEXT_LINK;
-    const { rows } = this.#parcels;
-    const next = rows[at]!;
+    const at = slot * WORDS + NEXT_LINK;
+    const { words } = this.#parcels;
+    const next = words[at]!;
     if (!this.#paths.isSecond(next)) return;
-    rows[at] = this.#paths.turn(next - 1, (path) => reroute(path, this.links)) + 1;
+    words[at] = this.#paths.turn(next - 1, (path) => reroute(path, this.links)) + 1;
   }
 
   /** The head of a parcel is at a link, now. `isPort`: the link is the port at which it was sent. */
   #enterLink(slot: number, context: ProcessContext, isPort: boolean): void {
     const at = slot * STRIDE;
-    const { rows } = this.#parcels;
+    const word = slot * WORDS;
+    const { rows, words } = this.#parcels;
     const { links } = this;
     const pathLinks = this.#paths.links;
-    const next = rows[at + NEXT_LINK]! | 0;
+    const next = words[word + NEXT_LINK]!;
     const link = pathLinks[next]!;
     this.#linkEvents++;
     const headAt = this.#now;
@@ -229,7 +224,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     if (this.#parcels.history !== undefined)
       this.#note(slot * HISTORY_STRIDE, link, isPort, start - headAt, transfer);
     if (this.#recorder !== undefined) {
-      const [source, target, exchange] = [rows[at + SOURCE]!, rows[at + TARGET]!, rows[at + EXCHANGE]!];
+      const [source, target, exchange] = [words[word + SOURCE]!, words[word + TARGET]!, rows[at + EXCHANGE]!];
       this.#recorder.hop(source, target, exchange, link, headAt, start, end);
     }
     const latency = links.latency[link]!;
@@ -237,8 +232,9 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     rows[at + TAIL_AT] = end + latency;
     if (pathLinks[next + 1] === END_OF_PATH) this.#deliver(slot, link, context);
     else {
-      rows[at + NEXT_LINK] = next + 1;
-      this.#events.append(HANDOVER_LANES + link, slot, FIRST_HOP + this.#hopCount++);
+      words[word + NEXT_LINK] = next + 1;
+      rows[at + ORDER] = FIRST_HOP + this.#hopCount++;
+      this.#events.append(HANDOVER_LANES + link, slot);
     }
   }
 
@@ -263,28 +259,28 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   /** Its row says when its head and its tail leave its last link. */
   #deliver(slot: number, link: number, context: ProcessContext): void {
     const at = slot * STRIDE;
-    const { rows, history } = this.#parcels;
-    const {
-      process,
-      onward,
-      latency = this.#options.endLatency,
-    } = this.#exitOf(rows[at + TARGET]! | 0, rows[at + EXIT_PORT]! | 0);
+    const word = slot * WORDS;
+    const { rows, words, history } = this.#parcels;
+    const exit = this.#exits.at(words[word + TARGET]!, words[word + EXIT_PORT]!);
+    const exits = this.#exits.numbers;
+    const latency = exits[exit + LATENCY]!;
     const time = checkedInstant(rows[at + TAIL_AT]! + latency);
     const handed = this.#handed;
-    handed.target = process;
+    handed.target = exits[exit + PROCESS]! | 0;
     handed.sentAt = this.#now as Instant;
     handed.size = rows[at + BYTES]!;
     handed.slot = slot;
-    if (onward === undefined) {
+    const handing = exits[exit + HANDING]!;
+    if (handing === HANDINGS.delivery) {
       rows[at + HEAD_AT] = time;
       handed.kind = FABRIC_EVENTS.delivery;
       handed.time = time;
-      context.handPart(handed, rows[at + EXCHANGE]!, rows[at + SOURCE]! | 0);
+      context.handPart(handed, rows[at + EXCHANGE]!, words[word + SOURCE]!);
       return;
     }
-    const headAt = onward.headFirst === true ? checkedInstant(rows[at + HEAD_AT]! + latency) : time;
-    rows[at + NEXT_LINK] = onward.entryPort;
-    rows[at + EXIT_PORT] = onward.exitPort;
+    const headAt = handing === HANDINGS.head ? checkedInstant(rows[at + HEAD_AT]! + latency) : time;
+    words[word + NEXT_LINK] = exits[exit + ONWARD_ENTRY]!;
+    words[word + EXIT_PORT] = exits[exit + ONWARD_EXIT]!;
     rows[at + TAIL_AT] = time;
     rows[at + HEAD_AT] = headAt;
     if (history !== undefined && history[slot * HISTORY_STRIDE + RELAYED_AT]! < 0)
@@ -293,16 +289,6 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     handed.time = headAt;
     handed.lane = (this.#options.process + (link >> 1)) % HANDOVER_LANES;
     context.hand(handed);
-  }
-
-  #exitOf(target: number, exitPort: number): Exit {
-    const key = exitPort * TARGET_LIMIT + target;
-    let exit = this.#exits.get(key);
-    if (exit === undefined) {
-      exit = this.#options.exitOf(target, exitPort);
-      this.#exits.set(key, exit);
-    }
-    return exit;
   }
 }
 

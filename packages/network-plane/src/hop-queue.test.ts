@@ -1,7 +1,7 @@
 import { type Instant, RandomStream } from "@windtunnel/base";
 import { expect, test } from "vitest";
 import { HopQueue } from "./hop-queue.ts";
-import { HEAD_AT, ParcelTable, shipmentOf, STRIDE } from "./parcel-table.ts";
+import { HEAD_AT, ORDER, ParcelTable, shipmentOf, STRIDE } from "./parcel-table.ts";
 
 test("parcels come out by time, then by when they left their link, as from a sorted list (the plain twin)", () => {
   const random = new RandomStream(6, "hops");
@@ -23,16 +23,17 @@ test("parcels come out by time, then by when they left their link, as from a sor
       now = first!.time;
       expect(queue.earliestTime).toBe(now);
       const slot = queue.pop();
-      expect([slot, parcels.order[slot]]).toEqual([first!.slot, first!.sequence]);
+      expect([slot, parcels.rows[slot * STRIDE + ORDER]]).toEqual([first!.slot, first!.sequence]);
       parcels.free(slot);
     } else {
       const link = random.below(links);
       // Ties within a link and between links are frequent.
       const time = Math.max(now, lastOf[link]!) + random.below(3);
       lastOf[link] = time;
-      const slot = parcels.put(shipment, now as Instant);
+      const slot = parcels.put(shipment, now as Instant)[0]!;
       parcels.rows[slot * STRIDE + HEAD_AT] = time;
-      queue.append(link, slot, sequence);
+      parcels.rows[slot * STRIDE + ORDER] = sequence;
+      queue.append(link, slot);
       plain.push({ slot, time, sequence: sequence++ });
       plain.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
     }
@@ -48,10 +49,11 @@ test("parcels that do not come in the order of their chain come out in order all
     { target: 1, entryPort: 0, exitPort: 1, bytes: 1, body: undefined },
   ]);
   const expected = Array.from({ length: 3000 }, (_, index) => {
-    const slot = parcels.put(shipment, 0 as Instant);
+    const slot = parcels.put(shipment, 0 as Instant)[0]!;
     const [time, order] = [random.below(500), random.below(4) * 1e6 + index];
     parcels.rows[slot * STRIDE + HEAD_AT] = time;
-    queue.insert(random.below(3), slot, order);
+    parcels.rows[slot * STRIDE + ORDER] = order;
+    queue.insert(random.below(3), slot);
     return { slot, time, order };
   }).toSorted((a, b) => a.time - b.time || a.order - b.order);
   expect(expected.map(() => queue.pop())).toEqual(expected.map(({ slot }) => slot));

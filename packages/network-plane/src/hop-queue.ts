@@ -3,7 +3,7 @@
 // first of each chain. Their times stand in the parcels' rows: no number is handed from function to function, where it would
 // become an object.
 
-import { HEAD_AT, type ParcelTable, STRIDE } from "./parcel-table.ts";
+import { HEAD_AT, NEXT, ORDER, type ParcelTable, STRIDE, WORDS } from "./parcel-table.ts";
 
 const NONE = -1;
 const FIRST_LOOSE = 8;
@@ -41,15 +41,14 @@ export class HopQueue {
     return this.#heapTime[0]!;
   }
 
-  /** A parcel whose event comes after that of the last one of its chain. `order` tells events of one instant apart. */
-  append(chain: number, slot: number, order: number): void {
-    const { next } = this.#parcels;
-    next[slot] = NONE;
-    this.#parcels.order[slot] = order;
+  /** A parcel whose event comes after that of the last one of its chain. Its `ORDER` tells events of one instant apart. */
+  append(chain: number, slot: number): void {
+    const { words } = this.#parcels;
+    words[slot * WORDS + NEXT] = NONE;
     const last = this.#last[chain]!;
     this.#last[chain] = slot;
     if (last !== NONE) {
-      next[last] = slot;
+      words[last * WORDS + NEXT] = slot;
       return;
     }
     this.#first[chain] = slot;
@@ -57,27 +56,29 @@ export class HopQueue {
   }
 
   /** The same for a parcel whose event may come before that of others of its chain. */
-  insert(chain: number, slot: number, order: number): void {
+  insert(chain: number, slot: number): void {
     const { rows } = this.#parcels;
     const last = this.#last[chain]!;
     if (last !== NONE) {
-      const [time, lastTime] = [rows[slot * STRIDE + HEAD_AT]!, rows[last * STRIDE + HEAD_AT]!];
-      const isLater = time > lastTime || (time === lastTime && order > this.#parcels.order[last]!);
+      const [at, lastAt] = [slot * STRIDE, last * STRIDE];
+      const isLater =
+        rows[at + HEAD_AT]! > rows[lastAt + HEAD_AT]! ||
+        (rows[at + HEAD_AT] === rows[lastAt + HEAD_AT] && rows[at + ORDER]! > rows[lastAt + ORDER]!);
       if (!isLater) {
         if (this.#loose.length === 0) this.#addLoose();
-        this.append(this.#loose.pop()!, slot, order);
+        this.append(this.#loose.pop()!, slot);
         return;
       }
     }
-    this.append(chain, slot, order);
+    this.append(chain, slot);
   }
 
   /** Takes the first parcel of all out. */
   pop(): number {
-    const { next, rows } = this.#parcels;
+    const { rows, words } = this.#parcels;
     const chain = this.#heap[0]!;
     const slot = this.#first[chain]!;
-    const following = next[slot]!;
+    const following = words[slot * WORDS + NEXT]!;
     this.#first[chain] = following;
     if (following !== NONE) this.#sink(chain, following, rows);
     else {
@@ -139,8 +140,8 @@ export class HopQueue {
 
   /** Of two chains whose first parcels' events have the same time. */
   #isBefore(chain: number, other: number): boolean {
-    const { order } = this.#parcels;
-    return order[this.#first[chain]!]! < order[this.#first[other]!]!;
+    const { rows } = this.#parcels;
+    return rows[this.#first[chain]! * STRIDE + ORDER]! < rows[this.#first[other]! * STRIDE + ORDER]!;
   }
 
   #addLoose(): void {

@@ -1,4 +1,5 @@
-export { type Exit, FabricProcess, type FabricProcessOptions } from "./fabric-process.ts";
+export type { Exit } from "./exits.ts";
+export { FabricProcess, type FabricProcessOptions } from "./fabric-process.ts";
 export { checkFlowFile, type Flow, type FlowFabric, type FlowFile } from "./flow-file.ts";
 export { fluidFinishTimes, type FluidFlow, type RatesObserver } from "./fluid.ts";
 export { type InputProblem, problemsError } from "./input-problems.ts";

@@ -1,6 +1,8 @@
 import { type Instant, RandomStream } from "@windtunnel/base";
 import { expect, test } from "vitest";
 import { type ArrivedParcel, ParcelTable, shipmentOf } from "./index.ts";
+import { STRIDE } from "./parcel-table.ts";
+import { SlotStreams } from "./slots.ts";
 
 const at = (time: number): Instant => time as Instant;
 
@@ -19,8 +21,9 @@ test("parcels and shipments are the same in another host's table, and leave none
   const [here, there] = [new ParcelTable({ keepsHistory: true }), new ParcelTable({ keepsHistory: true })];
   const first = shipment(7, ["a", "b"]);
   const second = shipment(8, ["c"]);
-  const [ofFirst, ofSecond] = [here.put(first, at(6)), here.put(second, at(6))];
-  const slots = [ofFirst + 1, ofSecond, ofFirst];
+  const [a, b] = here.put(first, at(6));
+  const [c] = here.put(second, at(6));
+  const slots = [b!, c!, a!];
   for (const [index, slot] of slots.entries()) here.arrive(slot, at(100 + index));
   const packed = here.pack(slots, ["a plan", second]);
   expect(here.count).toBe(0);
@@ -40,26 +43,38 @@ test("parcels and shipments are the same in another host's table, and leave none
   ]);
 });
 
-test("a table grows, and a shipment's slots are taken again once all of them are free", () => {
+test("a table grows, and slots are taken again once all of their chunk are free", () => {
   const table = new ParcelTable();
-  const shipments = Array.from({ length: 100 }, (_, source) => shipment(source, ["x", "y", "z"]));
-  const taken = shipments.flatMap((each) => {
-    const first = table.put(each, at(0));
-    return [first, first + 1, first + 2];
+  const shipments = Array.from({ length: 100 }, (_, source) => shipment(source, ["x", "y", "z", "w"]));
+  const taken = shipments.flatMap((each) => [...table.put(each, at(0)).subarray(0, 4)]);
+  expect(new Set(taken).size).toBe(400);
+  const carried = (slots: readonly number[]): string => slots.map((slot) => table.bodyOf(slot)).join("");
+  expect(carried(taken)).toBe("xyzw".repeat(100));
+  for (const slot of taken.slice(8, 15)) table.free(slot);
+  expect(taken).not.toContain(table.put(shipments[0]!, at(0))[0]);
+  for (let index = 0; index < 4; index++) table.free(taken[index]!);
+  for (const slot of taken.slice(15, 16)) table.free(slot);
+  // The chunk that was begun is filled first.
+  table.put(shipments[0]!, at(0));
+  expect(taken.slice(8, 16)).toContain(table.put(shipments[0]!, at(0))[0]);
+  expect(carried([...taken.slice(4, 8), ...taken.slice(16)])).toBe("xyzw".repeat(97));
+  expect(table.count).toBe(400);
+});
+
+test("parcels that leave a fabric at one port lie side by side", () => {
+  const table = new ParcelTable();
+  const streams = new SlotStreams();
+  const slots = Array.from({ length: 8 }, (_, source) => {
+    const parcels = [0, 3].map((exitPort) => {
+      return { target: exitPort, entryPort: source, exitPort, bytes: 1, body: undefined };
+    });
+    const common = { exchange: 0, source, sentAt: at(0), header: undefined };
+    return [...table.put(shipmentOf(common, parcels), at(0), streams).subarray(0, 2)];
   });
-  expect(new Set(taken).size).toBe(300);
-  table.free(taken[0]!);
-  table.free(taken[2]!);
-  expect(taken).not.toContain(table.put(shipments[0]!, at(0)));
-  table.free(taken[1]!);
-  expect(table.put(shipments[0]!, at(0))).toBe(taken[0]);
-  expect(
-    taken
-      .slice(3)
-      .map((slot) => table.bodyOf(slot))
-      .join(""),
-  ).toBe("xyz".repeat(99));
-  expect(table.count).toBe(303);
+  for (const [source, [toFirst, toSecond]] of slots.entries()) {
+    expect(toFirst).toBe(slots[0]![0]! + source);
+    expect(toSecond).toBe(slots[0]![1]! + source);
+  }
 });
 
 test("rounds of any number of parcels take no more memory than the largest", () => {
@@ -71,9 +86,9 @@ test("rounds of any number of parcels take no more memory than the largest", () 
     Array.from({ length: 136 }, (_, index) => `${index}`),
   );
   for (let round = 0; round < 500; round++) {
-    const slots = Array.from({ length: 1 + random.below(most) }, () => here.put(each, at(0))).flatMap(
-      (first) => Array.from(each.targets, (_, index) => first + index),
-    );
+    const slots = Array.from({ length: 1 + random.below(most) }, () => [
+      ...here.put(each, at(0)).subarray(0, each.targets.length),
+    ]).flat();
     const sent = slots.slice(random.below(136));
     for (const slot of slots.slice(0, slots.length - sent.length)) here.free(slot);
     const arrived = there.unpack(here.pack(sent, [])).slots;
@@ -81,6 +96,6 @@ test("rounds of any number of parcels take no more memory than the largest", () 
     for (const slot of arrived) there.free(slot);
   }
   const limit = 4 * most * 136;
-  expect(here.next.length).toBeLessThanOrEqual(limit);
-  expect(there.next.length).toBeLessThanOrEqual(limit);
+  expect(here.rows.length / STRIDE).toBeLessThanOrEqual(limit);
+  expect(there.rows.length / STRIDE).toBeLessThanOrEqual(limit);
 });

@@ -1,26 +1,33 @@
-// The parcels that are on their way on one host: eight numbers each, side by side, so that a hop touches one cache line and
-// makes no object; where a run is recorded, eight more that say what happened to them. The parcels of a shipment lie side
-// by side, as they leave their sender one behind the other. Fabrics hand a parcel on by its slot; whoever has the slot owns
-// it, and its target frees it. For another host, rows are copied as they are.
+// The parcels that are on their way on one host: 64 bytes each, side by side, so that a hop touches one cache line and
+// makes no object; where a run is recorded, 64 more that say what happened to them. Fabrics hand a parcel on by its slot;
+// whoever has the slot owns it, and its target frees it. For another host, rows are copied as they are.
 
 import { type Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
+import { Letters } from "./letters.ts";
 import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
-import { ParcelBlocks } from "./parcel-blocks.ts";
 import type { Shipment } from "./parcels.ts";
+import { Slots, SlotStreams } from "./slots.ts";
 
-/** Numbers of a parcel; instants in picoseconds. */
+/** A row in numbers of 8 bytes (`rows`), instants in picoseconds, and in numbers of 4 (`words`). */
 export const STRIDE = 8;
+export const WORDS = 16;
+/** In words. */
 export const SOURCE = 0;
 export const TARGET = 1;
-export const EXCHANGE = 2;
-export const BYTES = 3;
-export const EXIT_PORT = 4;
+export const EXIT_PORT = 2;
 /** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
-export const NEXT_LINK = 5;
-export const TAIL_AT = 6;
+export const NEXT_LINK = 3;
+/** Of the fabric that it is in: the slot of the parcel that comes next in its chain. */
+export const NEXT = 4;
+/** In numbers of 8 bytes. */
+export const EXCHANGE = 3;
+export const BYTES = 4;
+export const TAIL_AT = 5;
 /** When its head reaches its next link, or the next fabric; at the end of its way, when it arrives. */
-export const HEAD_AT = 7;
+export const HEAD_AT = 6;
+/** Of the fabric that it is in: its place among those of one instant. */
+export const ORDER = 7;
 
 /** What happened to a parcel; instants and durations in picoseconds. */
 export const HISTORY_STRIDE = 8;
@@ -36,8 +43,6 @@ export const LIMITING_QUEUE = 6;
 /** When its tail was at its first relay; -1: it has met none. */
 export const RELAYED_AT = 7;
 
-/** Parcels of another host come in blocks of so many: rounds bring any number, and blocks of every size would fill the memory. */
-const ARRIVAL_BLOCK = 64;
 const LINK_LIMIT = 2 ** 21;
 
 /** A link of a fabric process as one number. */
@@ -124,19 +129,24 @@ export interface ParcelTableOptions {
 
 export class ParcelTable implements Cargo {
   rows: Float64Array = new Float64Array(0);
+  words: Int32Array = new Int32Array(0);
   /** Undefined where nobody asks what happened to parcels. */
   history: Float64Array | undefined;
-  /** Of the fabric that a parcel is in: the parcel that comes next in its chain, and its place among those of one instant. */
-  next: Int32Array = new Int32Array(0);
-  order: Float64Array = new Float64Array(0);
   readonly #codec: BodyCodec;
-  readonly #blocks: ParcelBlocks;
+  readonly #slots: Slots;
+  readonly #letters = new Letters();
+  /** For parcels of other hosts, and for those that enter no fabric. */
+  readonly #arrivals = new SlotStreams();
+  readonly #rowMemory = new LineMemory();
+  readonly #historyMemory = new LineMemory();
+  /** What `put` gives. */
+  #placed = new Int32Array(0);
   #count = 0;
 
   constructor({ codec = plainBodies, keepsHistory = false }: ParcelTableOptions = {}) {
     this.#codec = codec;
     this.history = keepsHistory ? new Float64Array(0) : undefined;
-    this.#blocks = new ParcelBlocks((capacity) => this.#grow(capacity));
+    this.#slots = new Slots((capacity) => this.#grow(capacity));
   }
 
   /** Parcels that are on their way. */
@@ -145,37 +155,44 @@ export class ParcelTable implements Cargo {
   }
 
   /**
-   * The parcels of a shipment that enters a fabric now, in consecutive slots; gives the first. Nothing has happened to
-   * them yet. Their way is the fabric's to set.
+   * Slots for the parcels of a shipment that enters a fabric now, from the fabric's streams by exit port; valid until the
+   * next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
    */
-  put(shipment: Shipment, now: Instant): number {
-    const { source, exchange, sentAt, targets, bytes, bodies } = shipment;
+  put(shipment: Shipment, now: Instant, streams: SlotStreams = this.#arrivals): Int32Array {
+    const { source, exchange, sentAt, targets, exitPorts, bytes, bodies, header } = shipment;
     const count = targets.length;
-    const first = this.#blocks.take(count, bodies, shipment.header);
-    this.#count += count;
-    const { rows, history } = this;
+    if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
+    const placed = this.#placed;
+    const letter = this.#letters.open(count, bodies, header);
     for (let index = 0; index < count; index++) {
-      const at = (first + index) * STRIDE;
-      rows[at + SOURCE] = source;
-      rows[at + TARGET] = targets[index]!;
+      const slot = streams.take(exitPorts[index]!, this.#slots);
+      placed[index] = slot;
+      this.#letters.attach(slot, letter, index);
+    }
+    this.#count += count;
+    const { rows, words, history } = this;
+    for (let index = 0; index < count; index++) {
+      const slot = placed[index]!;
+      const word = slot * WORDS;
+      words[word + SOURCE] = source;
+      words[word + TARGET] = targets[index]!;
+      const at = slot * STRIDE;
       rows[at + EXCHANGE] = exchange;
       rows[at + BYTES] = bytes[index]!;
       rows[at + TAIL_AT] = now;
+      if (history === undefined) continue;
+      const past = slot * HISTORY_STRIDE;
+      history.fill(0, past, past + HISTORY_STRIDE);
+      history[past + SENT_AT] = sentAt;
+      history[past + RELAYED_AT] = -1;
     }
-    if (history !== undefined) {
-      history.fill(0, first * HISTORY_STRIDE, (first + count) * HISTORY_STRIDE);
-      for (let index = 0; index < count; index++) {
-        const at = (first + index) * HISTORY_STRIDE;
-        history[at + SENT_AT] = sentAt;
-        history[at + RELAYED_AT] = -1;
-      }
-    }
-    return first;
+    return placed;
   }
 
   free(slot: number): void {
     this.#count--;
-    this.#blocks.release(slot);
+    this.#letters.release(slot);
+    this.#slots.release(slot);
   }
 
   arrive(slot: number, at: Instant): void {
@@ -187,21 +204,20 @@ export class ParcelTable implements Cargo {
   }
 
   bodyOf(slot: number): unknown {
-    return this.#blocks.bodyOf(slot);
+    return this.#letters.bodyOf(slot);
   }
 
   headerOf(slot: number): unknown {
-    return this.#blocks.headerOf(slot);
+    return this.#letters.headerOf(slot);
   }
 
   /** What happened to a parcel that has arrived; where no history is kept, what its numbers say. */
   read(slot: number, into: Writable<ArrivedParcel>): void {
-    const { rows, history } = this;
-    const at = slot * STRIDE;
+    const { rows, words, history } = this;
     const arrivedAt = this.arrivedAt(slot);
-    into.source = rows[at + SOURCE]!;
+    into.source = words[slot * WORDS + SOURCE]!;
     into.arrivedAt = arrivedAt;
-    into.bytes = rows[at + BYTES]!;
+    into.bytes = rows[slot * STRIDE + BYTES]!;
     if (history === undefined) return;
     const past = slot * HISTORY_STRIDE;
     const [relayedAt, slowest] = [history[past + RELAYED_AT]!, history[past + SLOWEST]!];
@@ -256,36 +272,49 @@ export class ParcelTable implements Cargo {
     const count = headerIndex.length;
     const slots: number[] = [];
     const [numbers, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
-    for (let from = 0; from < count; from += ARRIVAL_BLOCK) {
-      const to = Math.min(count, from + ARRIVAL_BLOCK);
-      const own = Array.from(headerIndex.subarray(from, to), (index) => headers[index]);
-      const first = this.#blocks.take(to - from, carried.slice(from, to), undefined, own);
-      this.rows.set(numbers.subarray(from * STRIDE, to * STRIDE), first * STRIDE);
-      if (past !== undefined)
-        this.history?.set(past.subarray(from * HISTORY_STRIDE, to * HISTORY_STRIDE), first * HISTORY_STRIDE);
-      for (let index = from; index < to; index++) slots.push(first + index - from);
+    const own = Array.from(headerIndex, (index) => headers[index]);
+    const letter = this.#letters.open(count, carried, undefined, own);
+    for (let index = 0; index < count; index++) {
+      const slot = this.#arrivals.take(0, this.#slots);
+      this.#letters.attach(slot, letter, index);
+      copyRow(numbers, index, this.rows, slot);
+      if (past !== undefined && this.history !== undefined) copyRow(past, index, this.history, slot);
+      slots.push(slot);
     }
     this.#count += count;
     return { slots, bodies: unpackShipments(events, carried.slice(count)) };
   }
 
   #grow(capacity: number): void {
-    this.rows = larger(this.rows, new Float64Array(capacity * STRIDE));
+    const rows = this.#rowMemory.ofBytes(capacity * STRIDE * 8);
+    this.#letters.grow(capacity);
+    this.rows = new Float64Array(rows);
+    this.words = new Int32Array(rows);
     if (this.history !== undefined)
-      this.history = larger(this.history, new Float64Array(capacity * HISTORY_STRIDE));
-    this.next = larger(this.next, new Int32Array(capacity));
-    this.order = larger(this.order, new Float64Array(capacity));
+      this.history = new Float64Array(this.#historyMemory.ofBytes(capacity * HISTORY_STRIDE * 8));
+  }
+}
+
+const PAGE_BYTES = 65_536;
+
+/**
+ * Memory that grows in place and begins at a page, so that 64 bytes at a multiple of 64 are one cache line: an `ArrayBuffer`
+ * of its own promises neither.
+ */
+class LineMemory {
+  readonly #memory = new WebAssembly.Memory({ initial: 0 });
+
+  /** The same bytes as before and zeros behind them; what was given before is detached. */
+  ofBytes(byteLength: number): ArrayBufferLike {
+    const missing = Math.ceil((byteLength - this.#memory.buffer.byteLength) / PAGE_BYTES);
+    if (missing > 0) this.#memory.grow(missing);
+    return this.#memory.buffer;
   }
 }
 
 /** Rows and histories are equally long. */
 function copyRow(from: Float64Array, slot: number, to: Float64Array, index: number): void {
   for (let field = 0; field < STRIDE; field++) to[index * STRIDE + field] = from[slot * STRIDE + field]!;
-}
-
-function larger<Numbers extends Int32Array | Float64Array>(from: Numbers, to: Numbers): Numbers {
-  to.set(from);
-  return to;
 }
 
 function payloadOf({ buffer }: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>): Payload {

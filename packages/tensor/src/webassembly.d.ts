@@ -3,6 +3,7 @@ declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
     readonly buffer: ArrayBufferLike;
+    grow(pages: number): number;
   }
   // oxlint-disable-next-line typescript/no-extraneous-class -- it is the host's class; nothing of it but its maker is used
   class Module {

@@ -110,14 +110,14 @@ export class EventLoop {
   }
 
   /** Files what came from another host. */
-  receive({ time, rank, sequence, target, size, gather, label, slot, body }: Readonly<BatchedEvent>): void {
+  receive(event: Readonly<BatchedEvent>): void {
+    const { time, rank, sequence, target, size, gather, label, slot, body } = event;
     const resident = this.#residentOf[target];
     invariant(resident !== undefined, `an event for process ${target}, which does not live here`);
-    if (gather === undefined && slot >= 0)
-      resident.takeHanded(time, slot, label, sourceOfKey(rank), sequence);
+    if (gather === undefined && slot >= 0) resident.takeHanded(event, label, sourceOfKey(rank), sequence);
     else if (gather === undefined)
       resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, size, body);
-    else resident.filePart(time, rank, sequence, size, gather, slot, label);
+    else resident.filePart(event, rank, sequence, gather, label);
   }
 
   /** Parts that set out on another host. */

@@ -35,6 +35,9 @@ export interface Neighbourhood {
   readonly outboxFor: (process: number, time: number) => EventBatch;
 }
 
+/** A slot that comes to a process, as whoever files it has it. */
+type TimedSlot = Readonly<{ time: number; size: number; slot: number }>;
+
 export class Resident implements ProcessContext {
   readonly number: number;
   readonly process: LogicalProcess;
@@ -146,15 +149,8 @@ export class Resident implements ProcessContext {
   }
 
   /** A part of one of this process's gathers. */
-  filePart(
-    time: number,
-    rank: number,
-    sequence: number,
-    size: number,
-    number: number,
-    slot: number,
-    label: number,
-  ): void {
+  filePart(part: TimedSlot, rank: number, sequence: number, number: number, label: number): void {
+    const { time, size, slot } = part;
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
     this.digest.addPart(time, rank, sequence, size);
     this.#partCount++;
@@ -192,19 +188,22 @@ export class Resident implements ProcessContext {
     this.#queue.push(time, kind, this.number, this.#nextSequence++, argument, 0, undefined);
   }
 
-  hand({ target, kind, sentAt, time, size, slot, lane }: HandedSlot): void {
+  hand(handed: HandedSlot): void {
+    const { target, kind, sentAt, time } = handed;
     this.#check(target, kind, sentAt, time);
     const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
-    if (resident !== undefined) resident.takeHanded(time, slot, lane, this.number, sequence);
+    if (resident !== undefined) resident.takeHanded(handed, handed.lane, this.number, sequence);
     else {
+      const { size, slot, lane } = handed;
       const rank = rankOfKey(kind, this.number);
       this.#shared.outboxFor(target, time).addHanded(time, rank, sequence, target, size, slot, lane);
     }
   }
 
   /** A slot that is handed to this process. */
-  takeHanded(time: number, slot: number, lane: number, source: number, sequence: number): void {
+  takeHanded(handed: TimedSlot, lane: number, source: number, sequence: number): void {
+    const { time, slot } = handed;
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
     const { own } = this.process;
     if (own === undefined) invariant(false, `process ${this.number} is handed a slot and keeps none`);
@@ -219,14 +218,17 @@ export class Resident implements ProcessContext {
     else batchFor(target).announce(target, gather, notBefore);
   }
 
-  handPart({ target, kind, sentAt, time, size, slot }: HandedSlot, gather: number, label: number): void {
+  handPart(handed: HandedSlot, gather: number, label: number): void {
+    const { target, kind, sentAt, time } = handed;
     this.#check(target, kind, sentAt, time);
     const sequence = this.#nextSequence++;
     const rank = rankOfKey(kind, this.number);
     const resident = this.#shared.residentOf(target);
-    if (resident !== undefined) resident.filePart(time, rank, sequence, size, gather, slot, label);
-    else
+    if (resident !== undefined) resident.filePart(handed, rank, sequence, gather, label);
+    else {
+      const { size, slot } = handed;
       this.#shared.outboxFor(target, time).addPart(time, rank, sequence, target, size, gather, slot, label);
+    }
   }
 
   expect(number: number, count: number, kind: number): boolean {

@@ -270,10 +270,10 @@ class DelayingFabric implements LogicalProcess {
 
   handle(event: ProcessEvent, context: ProcessContext): void {
     const shipment = event.body as Shipment;
-    const first = this.#parcels.put(shipment, context.now);
+    const slots = this.#parcels.put(shipment, context.now);
     for (const [index, target] of shipment.targets.entries()) {
       const time = (context.now + LATENCY + this.#random.below(40 * LATENCY)) as Instant;
-      const slot = first + index;
+      const slot = slots[index]!;
       this.#parcels.arrive(slot, time);
       const size = shipment.bytes[index]!;
       const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };

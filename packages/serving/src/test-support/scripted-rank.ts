@@ -164,10 +164,10 @@ function createNetwork(parcels: ParcelTable): LogicalProcess {
   return {
     handle({ body }, context) {
       const shipment = body as Shipment;
-      const first = parcels.put(shipment, context.now);
+      const slots = parcels.put(shipment, context.now);
       for (const [index, target] of shipment.targets.entries()) {
         const time = after(shipment.sentAt, (shipment.bodies as readonly Duration[])[index]!);
-        const slot = first + index;
+        const slot = slots[index]!;
         parcels.arrive(slot, time);
         const size = shipment.bytes[index]!;
         const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
