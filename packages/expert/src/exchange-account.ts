@@ -5,7 +5,7 @@
 import { defined } from "@windtunnel/base";
 import type { DispatchLayout } from "@windtunnel/router";
 import type { ExchangeShape } from "./pattern.ts";
-import { type CountedOutputs, type CountedRows, OutputBlock, RowBlock } from "./row-block.ts";
+import { CountedOutputs, CountedRows, OutputBlock, RowBlock } from "./row-block.ts";
 import { choiceCount, type TokenSet, tokensOfLayout } from "./token-set.ts";
 import type { Unit } from "./unit.ts";
 
@@ -24,17 +24,19 @@ export class ExchangeAccount {
   readonly #expertsPerRank: number;
   readonly #options: AccountOptions;
   /** By target: whether rows for it were sent, or kept. */
-  readonly #hasRowsSent: Uint8Array;
-  #rowsSent = 0;
+  #hasRowsSent: Uint8Array | undefined;
+  #hasSentAllRows = false;
   readonly #keptRows: (RowBlock | undefined)[] = [];
   readonly #acceptedRows: (OutputBlock | undefined)[] = [];
   readonly #sentTokens: TokenSet[] = [];
   readonly #arrivedTokens: TokenSet[] = [];
   readonly #keptTokens: TokenSet[] = [];
   readonly #acceptedTokens: TokenSet[] = [];
-  /** By source: rows that are only counted. Owners whose outputs were accepted. */
-  readonly #counted: CountedRows[] = [];
-  readonly #acceptedCounted = new Set<number>();
+  /** Rows that are only counted: this rank's, by source, and by its own experts; whether all outputs were accepted. */
+  #ownCounted: CountedRows | undefined;
+  #countedFrom: readonly number[] | undefined;
+  #countedByExpert = new Int32Array(0);
+  #hasAcceptedCounted = false;
 
   constructor(options: AccountOptions) {
     const { unit, layout, shape } = options;
@@ -43,7 +45,6 @@ export class ExchangeAccount {
     this.#rank = unit.rank;
     this.#layout = layout;
     this.#expertsPerRank = shape.expertsPerRank;
-    this.#hasRowsSent = new Uint8Array(unit.degree);
   }
 
   /** By source, and none afterwards: rows are not needed once the experts have them. None from patterns of token sets. */
@@ -66,17 +67,15 @@ export class ExchangeAccount {
 
   /** Rows for every other rank leave. */
   sendAllRows(): void {
-    if (this.#rowsSent > 0) this.#fail("sent rows twice");
-    this.#hasRowsSent.fill(1);
-    this.#hasRowsSent[this.#rank] = 0;
-    this.#rowsSent = this.#unit.degree - 1;
+    if (this.#hasSentAllRows || this.#hasRowsSent !== undefined) this.#fail("sent rows twice");
+    this.#hasSentAllRows = true;
   }
 
   /** A message of a dispatch leaves. */
   sent(content: unknown): void {
     if (content instanceof RowBlock) {
       if (content.source !== this.#rank) return;
-      if (this.#hasRowsSent[content.target] === 1)
+      if (this.#hasSentAllRows || this.#hasRowsSent?.[content.target] === 1)
         this.#fail(`sent rows of ${this.#pair(content.target)} twice`);
       this.#sendRowsTo(content.target);
     } else if (Array.isArray(content)) for (const part of content) this.sent(part);
@@ -98,22 +97,55 @@ export class ExchangeAccount {
     if (from === this.#rank) this.#sendRowsTo(from);
   }
 
-  /** Rows that are only counted, by source. */
-  get counted(): readonly CountedRows[] {
-    return this.#counted;
+  keepOwnCounted(rows: CountedRows): void {
+    this.#ownCounted = rows;
   }
 
-  keepCounted(rows: CountedRows): void {
-    if (this.#counted[rows.source] !== undefined)
-      this.#fail(`kept the rows of rank ${this.#name(rows.source)} twice`);
-    this.#counted[rows.source] = rows;
-    if (rows.source === this.#rank) this.#sendRowsTo(rows.source);
+  /** Rows of every rank for this one, by source, where they are only counted. */
+  get countedFrom(): readonly number[] | undefined {
+    return this.#countedFrom;
   }
 
-  acceptCounted({ target }: CountedOutputs): void {
-    if (this.#acceptedCounted.has(target))
-      this.#fail(`accepted the outputs of rank ${this.#name(target)} twice`);
-    this.#acceptedCounted.add(target);
+  /** Keeps counted rows of every rank, by ranks of the run, with this rank's own; gives how many there are. */
+  keepAllCounted(bodies: readonly unknown[]): number {
+    if (this.#countedFrom !== undefined) this.#fail("kept the rows of all ranks twice");
+    const { degree, ranks } = this.#unit;
+    const experts = this.#expertsPerRank;
+    const first = this.#rank * experts;
+    const from: number[] = [];
+    const byExpert = new Int32Array(experts);
+    let total = 0;
+    for (let source = 0; source < degree; source++) {
+      const body = source === this.#rank ? this.#ownCounted : bodies[ranks[source]!];
+      if (!(body instanceof CountedRows))
+        this.#fail(`lost the rows of rank ${this.#name(source)}: nobody kept them`);
+      if (body.source !== source) this.#fail(`got the rows of another rank from rank ${this.#name(source)}`);
+      const { offsets } = body;
+      const start = offsets[first]!;
+      let before = start;
+      for (let expert = 0; expert < experts; expert++) {
+        const end = offsets[first + expert + 1]!;
+        byExpert[expert]! += end - before;
+        before = end;
+      }
+      from.push(before - start);
+      total += before - start;
+    }
+    this.#countedFrom = from;
+    this.#countedByExpert = byExpert;
+    return total;
+  }
+
+  /** Accepts the outputs for counted rows, of every rank, by ranks of the run. */
+  acceptAllCounted(bodies: readonly unknown[]): void {
+    if (this.#hasAcceptedCounted) this.#fail("accepted the outputs of all ranks twice");
+    const { degree, ranks } = this.#unit;
+    for (let owner = 0; owner < degree; owner++) {
+      const body = bodies[ranks[owner]!];
+      if (owner !== this.#rank && !(body instanceof CountedOutputs && body.target === owner))
+        this.#fail(`lost the outputs of rank ${this.#name(owner)}`);
+    }
+    this.#hasAcceptedCounted = true;
   }
 
   keepTokens(set: TokenSet): void {
@@ -142,17 +174,8 @@ export class ExchangeAccount {
   /** All has been sent, kept or handed on that should be; gives the rows of each of this rank's experts. */
   checkKept(): Int32Array {
     this.#checkSent();
+    if (this.#countedFrom !== undefined) return this.#countedByExpert;
     const rowsByExpert = new Int32Array(this.#expertsPerRank);
-    if (this.#counted.length > 0) {
-      const first = this.#rank * this.#expertsPerRank;
-      for (let from = 0; from < this.#unit.degree; from++) {
-        const { offsets } =
-          this.#counted[from] ?? this.#fail(`lost the rows of rank ${this.#name(from)}: nobody kept them`);
-        for (let expert = 0; expert < rowsByExpert.length; expert++)
-          rowsByExpert[expert]! += offsets[first + expert + 1]! - offsets[first + expert]!;
-      }
-      return rowsByExpert;
-    }
     if (this.#keptRows.length > 0) {
       for (let from = 0; from < this.#unit.degree; from++) {
         const rows =
@@ -170,8 +193,8 @@ export class ExchangeAccount {
 
   /** Every output of every token of this rank is there. */
   checkAccepted(): void {
-    if (this.#counted.length > 0) {
-      if (this.#acceptedCounted.size < this.#unit.degree) this.#fail("lost outputs of other ranks");
+    if (this.#countedFrom !== undefined) {
+      if (!this.#hasAcceptedCounted) this.#fail("lost outputs of other ranks");
       return;
     }
     if (this.#acceptedRows.length === 0) {
@@ -187,21 +210,22 @@ export class ExchangeAccount {
   }
 
   #sendRowsTo(target: number): void {
+    this.#hasRowsSent ??= new Uint8Array(this.#unit.degree);
     this.#hasRowsSent[target] = 1;
-    this.#rowsSent++;
   }
 
   /** All that this rank's tokens need has been sent or kept. */
   #checkSent(): void {
-    if (this.#rowsSent === 0) {
+    if (this.#hasSentAllRows) return;
+    const hasRowsSent = this.#hasRowsSent;
+    if (hasRowsSent === undefined) {
       this.#checkCoverage([...this.#sentTokens, ...this.#keptTokens], {
         lost: (token, expert) => `lost ${token}: for ${expert} it was sent to nobody`,
         repeated: (token, expert, often) => `sent ${token} to ${expert} ${often}`,
       });
       return;
     }
-    for (let rank = 0; rank < this.#unit.degree; rank++)
-      if (this.#hasRowsSent[rank] === 0) this.#loseRows(rank);
+    for (let rank = 0; rank < this.#unit.degree; rank++) if (hasRowsSent[rank] === 0) this.#loseRows(rank);
   }
 
   #checkBlock(block: RowBlock | OutputBlock, source: number, target: number, what: string): void {

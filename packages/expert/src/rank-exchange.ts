@@ -243,19 +243,18 @@ export class RankExchange {
   sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
     const { layout, math } = this.#options;
     const { others } = this.unit;
-    const bytes = new Float64Array(others.length);
+    const bytes: number[] = [];
     if (math === undefined) {
       const counted = new CountedRows(this.rank, layout.rowOffsets, this.shape.expertsPerRank);
-      for (let index = 0; index < others.length; index++)
-        bytes[index] = bytesOf(counted.rowsFor(others[index]!));
+      for (const other of others) bytes.push(bytesOf(counted.rowsFor(other)));
       this.#account.sendAllRows();
       this.#sendAll(after, bytes, new SharedBody(counted));
-      this.#account.keepCounted(counted);
+      this.#account.keepOwnCounted(counted);
       return;
     }
     const blocks = this.#allBlocks;
     const bodies = others.map((to) => blocks[to]!);
-    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
+    for (const { rows } of bodies) bytes.push(bytesOf(rows));
     this.#account.sendAllRows();
     this.#sendAll(after, bytes, bodies);
     this.#account.keepRows(this.rank, blocks[this.rank]!);
@@ -263,21 +262,13 @@ export class RankExchange {
 
   /** Waits for the rows of every other rank and keeps them; gives the number of rows that this rank has then. */
   *receiveAllRows(least: CostSequence): Program<Dependency & { readonly rows: number }> {
-    const { at, cause, bodies } = yield* this.#receiveAll(least);
-    const { ascending } = this.unit;
+    const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
+    if (sharedBodies !== undefined) return { at, cause, rows: this.#account.keepAllCounted(sharedBodies) };
     let rows = this.ownRows;
-    for (let index = 0; index < ascending.length; index++) {
-      const body = bodies[index];
-      const from = ascending[index]!;
-      if (body instanceof CountedRows) {
-        if (body.source !== from)
-          this.#faults.fail(`got the rows of another rank from rank ${this.#name(from)}`);
-        this.#account.keepCounted(body);
-        rows += body.rowsFor(this.rank);
-      } else {
-        this.#account.keepRows(from, body as RowBlock);
-        rows += (body as RowBlock).rows;
-      }
+    for (const [index, from] of this.unit.ascending.entries()) {
+      const block = bodies[index] as RowBlock;
+      this.#account.keepRows(from, block);
+      rows += block.rows;
     }
     return { at, cause, rows };
   }
@@ -285,31 +276,26 @@ export class RankExchange {
   /** Sends every other rank the outputs for its rows and accepts this rank's own, for `receiveAllOutputs`. */
   sendAllOutputs(after: Completion, bytesOf: (rows: number) => number): void {
     const { others } = this.unit;
-    const bytes = new Float64Array(others.length);
-    const { counted } = this.#account;
-    if (counted.length > 0) {
-      for (let index = 0; index < others.length; index++)
-        bytes[index] = bytesOf(counted[others[index]!]!.rowsFor(this.rank));
-      const outputs = new CountedOutputs(this.rank);
-      this.#sendAll(after, bytes, new SharedBody(outputs));
-      this.#account.acceptCounted(outputs);
+    const bytes: number[] = [];
+    const { countedFrom } = this.#account;
+    if (countedFrom !== undefined) {
+      for (const other of others) bytes.push(bytesOf(countedFrom[other]!));
+      this.#sendAll(after, bytes, new SharedBody(new CountedOutputs(this.rank)));
       return;
     }
     const bodies = others.map((to) => this.outputsFor(to));
-    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
+    for (const { rows } of bodies) bytes.push(bytesOf(rows));
     this.#sendAll(after, bytes, bodies);
     this.#account.acceptRows(this.rank, this.outputsFor(this.rank));
   }
 
   /** Waits for the outputs of every other rank and accepts them. */
   *receiveAllOutputs(least: CostSequence): Program<Dependency> {
-    const { at, cause, bodies } = yield* this.#receiveAll(least);
-    const { ascending } = this.unit;
-    for (let index = 0; index < ascending.length; index++) {
-      const body = bodies[index];
-      if (body instanceof CountedOutputs) this.#account.acceptCounted(body);
-      else this.#account.acceptRows(ascending[index]!, body as OutputBlock);
-    }
+    const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
+    if (sharedBodies !== undefined) this.#account.acceptAllCounted(sharedBodies);
+    else
+      for (const [index, from] of this.unit.ascending.entries())
+        this.#account.acceptRows(from, bodies[index] as OutputBlock);
     return { at, cause };
   }
 
@@ -320,7 +306,7 @@ export class RankExchange {
     return rowOffsets[first + this.shape.expertsPerRank]! - rowOffsets[first]!;
   }
 
-  #sendAll(after: Completion, bytes: Float64Array, bodies: Bodies): void {
+  #sendAll(after: Completion, bytes: readonly number[], bodies: Bodies): void {
     const { gpu, place } = this.#options;
     const targets = this.unit.otherRanks;
     gpu.send({ exchange: this.#number(0), phase: this.#phase, place, after, targets, bytes, bodies });
@@ -510,7 +496,7 @@ export class RankExchange {
   runExperts(): void {
     const { math } = this.#options;
     // Counted rows carry nothing that could be computed.
-    if (this.#account.counted.length > 0) return;
+    if (this.#account.countedFrom !== undefined) return;
     const rows = this.#account.takeRows();
     if (rows.length > 0) {
       const payloads = math?.runRows(
@@ -530,7 +516,7 @@ export class RankExchange {
     this.#account.checkAccepted();
     const { math } = this.#options;
     const { acceptedRows, acceptedTokens } = this.#account;
-    if (this.#account.counted.length > 0) return;
+    if (this.#account.countedFrom !== undefined) return;
     if (acceptedRows.length > 0) math?.combineRows(acceptedRows.map(({ payload }) => needed(payload)));
     else math?.combineTokens(acceptedTokens);
   }

@@ -125,6 +125,8 @@ export interface Received extends Dependency {
   /** Ranks that sent, ascending, and what each of them sent. */
   readonly sources: readonly number[];
   readonly bodies: readonly unknown[];
+  /** Set in place of `bodies` where each source sent the same to all its targets: what it sent, by source. */
+  readonly sharedBodies: readonly unknown[] | undefined;
 }
 
 export class Gpu implements LogicalProcess {

@@ -17,6 +17,8 @@ export interface ExchangeHeader extends Place {
 export interface OpenedMessages extends Dependency {
   readonly sources: readonly number[];
   readonly bodies: readonly unknown[];
+  /** Set in place of `bodies` where each source sent the same to all its targets: what it sent, by source. */
+  readonly sharedBodies: readonly unknown[] | undefined;
 }
 
 const NONE = -1;
@@ -66,19 +68,24 @@ export class Mailbox {
       if (slotOfSource[source] !== NONE) this.#refuseTwice(exchange, source);
       slotOfSource[source] = parts.slotOf(part);
     }
-    const isExpected =
-      parts.count === expected.length && expected.every((source) => (slotOfSource[source] ?? NONE) !== NONE);
-    const sources = isExpected ? expected : sourcesOf(parts).toSorted((a, b) => a - b);
+    const sources = isOf(expected, parts) ? expected : sourcesOf(parts).toSorted((a, b) => a - b);
+    const sharedBodies = parcels.sharedBodies(exchange);
     const bodies: unknown[] = [];
     for (const source of sources) {
       const slot = slotOfSource[source]!;
-      bodies.push(parcels.bodyOf(slot));
+      if (sharedBodies === undefined) bodies.push(parcels.bodyOf(slot));
       if (this.#recorder !== undefined) this.#record(slot, this.#recorder);
       parcels.free(slot);
       slotOfSource[source] = NONE;
     }
     const { latest: at, latestLabel: rank } = parts;
-    return { at, cause: rank === NONE ? { kind: "stream" } : { kind: "message", rank }, sources, bodies };
+    return {
+      at,
+      cause: rank === NONE ? { kind: "stream" } : { kind: "message", rank },
+      sources,
+      bodies,
+      sharedBodies,
+    };
   }
 
   sourcesOf(parts: GatheredParts): ReadonlySet<number> {
@@ -102,6 +109,13 @@ export class Mailbox {
     slotOfSource.fill(NONE);
     invariant(false, `rank ${this.#rank} got two parcels of exchange ${exchange} from rank ${source}`);
   }
+}
+
+/** Whether `slotOfSource` has a slot for each of these sources, and for no other. */
+function isOf(expected: readonly number[], parts: GatheredParts): boolean {
+  if (parts.count !== expected.length) return false;
+  for (const source of expected) if ((slotOfSource[source] ?? NONE) === NONE) return false;
+  return true;
 }
 
 function sourcesOf(parts: GatheredParts): number[] {

@@ -40,18 +40,27 @@ export class Shipper {
     invariant(isShared || targets.length === bodies.length, "each message has its body");
     let ways = this.#waysOf.get(targets);
     if (ways === undefined) this.#waysOf.set(targets, (ways = this.#cut(targets)));
-    return ways.map(({ route, places, ...columns }) => {
-      const ofWay = new Float64Array(places.length);
+    const { exchange, sentAt, header } = common;
+    const source = this.#rank;
+    return ways.map(({ route, places, targets: ofWay, entryPorts, exitPorts }) => {
+      const bytesOfWay: number[] = [];
       let total = 0;
-      for (let index = 0; index < places.length; index++) {
-        const place = places[index]!;
-        ofWay[index] = bytes[place]!;
-        total += bytes[place]!;
+      for (const place of places) {
+        const each = bytes[place]!;
+        bytesOfWay.push(each);
+        total += each;
       }
-      const bodiesOfWay = isShared ? bodies : Array.from(places, (place) => bodies[place]);
-      const { exchange, sentAt, header } = common;
-      const source = this.#rank;
-      const shipment = { exchange, source, sentAt, header, ...columns, bytes: ofWay, bodies: bodiesOfWay };
+      const shipment: Shipment = {
+        exchange,
+        source,
+        sentAt,
+        header,
+        targets: ofWay,
+        entryPorts,
+        exitPorts,
+        bytes: bytesOfWay,
+        bodies: isShared ? bodies : Array.from(places, (place) => bodies[place]),
+      };
       return { route, shipment, bytes: total };
     });
   }

@@ -1,7 +1,14 @@
-// What parcels carry: their bodies, and a header for all parcels of a shipment or one for each. It is kept by shipment, and
-// as long as a parcel of it is on its way.
+// What parcels carry: their bodies, and the header of their sending. It is kept by shipment, and as long as a parcel of it is
+// on its way. Where every sender of an exchange has one body for all, a target finds the bodies of all of them side by side.
 
-import { type Bodies, SharedBody } from "./parcels.ts";
+import { type Bodies, SharedBody, type Shipment } from "./parcels.ts";
+
+/** Bodies of an exchange by the rank that sent them; each is for every target. */
+interface SharedBodies {
+  readonly bySource: unknown[];
+  /** Letters that are kept. */
+  letters: number;
+}
 
 export class Letters {
   /** By slot: its letter, and which of the letter's bodies it has. */
@@ -10,9 +17,10 @@ export class Letters {
   /** By letter. */
   readonly #bodies: (Bodies | undefined)[] = [];
   readonly #header: unknown[] = [];
-  readonly #headers: (readonly unknown[] | undefined)[] = [];
+  readonly #exchange: number[] = [];
   readonly #left: number[] = [];
   readonly #spare: number[] = [];
+  readonly #shared = new Map<number, SharedBodies>();
 
   grow(capacity: number): void {
     const longer = (array: Int32Array): Int32Array<ArrayBuffer> => {
@@ -25,12 +33,19 @@ export class Letters {
   }
 
   /** A letter for `count` parcels, each of which is attached once. */
-  open(count: number, bodies: Bodies, header: unknown, headers?: readonly unknown[]): number {
+  open(count: number, shipment: Pick<Shipment, "exchange" | "source" | "bodies" | "header">): number {
+    const { exchange, source, bodies, header } = shipment;
     const letter = this.#spare.pop() ?? this.#left.length;
     this.#left[letter] = count;
     this.#bodies[letter] = bodies;
     this.#header[letter] = header;
-    this.#headers[letter] = headers;
+    this.#exchange[letter] = exchange;
+    if (bodies instanceof SharedBody) {
+      let shared = this.#shared.get(exchange);
+      if (shared === undefined) this.#shared.set(exchange, (shared = { bySource: [], letters: 0 }));
+      shared.bySource[source] = bodies.body;
+      shared.letters++;
+    }
     return letter;
   }
 
@@ -43,10 +58,15 @@ export class Letters {
     const letter = this.#letterOf[slot]!;
     const left = this.#left[letter]! - 1;
     this.#left[letter] = left;
-    if (left > 0) return;
+    if (left === 0) this.#close(letter);
+  }
+
+  #close(letter: number): void {
+    const exchange = this.#exchange[letter]!;
+    const shared = this.#bodies[letter] instanceof SharedBody ? this.#shared.get(exchange) : undefined;
+    if (shared !== undefined && --shared.letters === 0) this.#shared.delete(exchange);
     this.#bodies[letter] = undefined;
     this.#header[letter] = undefined;
-    this.#headers[letter] = undefined;
     this.#spare.push(letter);
   }
 
@@ -55,9 +75,16 @@ export class Letters {
     return bodies instanceof SharedBody ? bodies.body : bodies[this.#placeOf[slot]!];
   }
 
+  isShared(slot: number): boolean {
+    return this.#bodies[this.#letterOf[slot]!] instanceof SharedBody;
+  }
+
+  /** By source, the bodies of an exchange whose senders have one each; undefined where they have one for each target. */
+  sharedBodies(exchange: number): readonly unknown[] | undefined {
+    return this.#shared.get(exchange)?.bySource;
+  }
+
   headerOf(slot: number): unknown {
-    const letter = this.#letterOf[slot]!;
-    const headers = this.#headers[letter];
-    return headers === undefined ? this.#header[letter] : headers[this.#placeOf[slot]!];
+    return this.#header[this.#letterOf[slot]!];
   }
 }

@@ -3,7 +3,8 @@
 import { SharedBody, type Shipment } from "./parcels.ts";
 
 export interface PackedShipments {
-  readonly shipments: readonly (Omit<Shipment, "bodies"> & {
+  readonly shipments: readonly (Omit<Shipment, "bodies" | "bytes"> & {
+    readonly bytes: Float64Array;
     readonly isShared: boolean;
     readonly bodyCount: number;
   })[];
@@ -22,10 +23,10 @@ export function packShipments(eventBodies: readonly unknown[], carried: unknown[
       others.push(event);
       continue;
     }
-    const { bodies, ...shipment } = event as Shipment;
+    const { bodies, bytes, ...shipment } = event as Shipment;
     const isShared = bodies instanceof SharedBody;
     const each = isShared ? [bodies.body] : bodies;
-    shipments.push({ ...shipment, isShared, bodyCount: each.length });
+    shipments.push({ ...shipment, bytes: Float64Array.from(bytes), isShared, bodyCount: each.length });
     for (const body of each) carried.push(body);
   }
   return { shipments, others, isShipment };

@@ -6,7 +6,7 @@ import { type Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
 import { Letters } from "./letters.ts";
 import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
-import type { Shipment } from "./parcels.ts";
+import { SharedBody, type Shipment } from "./parcels.ts";
 import { Slots, SlotStreams } from "./slots.ts";
 
 /** A row in numbers of 8 bytes (`rows`), instants in picoseconds, and in numbers of 4 (`words`). */
@@ -112,8 +112,9 @@ export function shipmentOf(
 interface PackedParcels {
   readonly rows: Payload;
   readonly history: Payload | undefined;
-  /** Each header once, and which of them each parcel has. */
+  /** Each header once, whether its parcels share a body, and which of them each parcel has. */
   readonly headers: readonly unknown[];
+  readonly isShared: readonly boolean[];
   readonly headerOf: Payload;
   readonly events: PackedShipments;
   /** Of the parcels, then of the shipments. */
@@ -159,11 +160,11 @@ export class ParcelTable implements Cargo {
    * next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
    */
   put(shipment: Shipment, now: Instant, streams: SlotStreams = this.#arrivals): Int32Array {
-    const { source, exchange, sentAt, targets, exitPorts, bytes, bodies, header } = shipment;
+    const { source, exchange, sentAt, targets, exitPorts, bytes } = shipment;
     const count = targets.length;
     if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
     const placed = this.#placed;
-    const letter = this.#letters.open(count, bodies, header);
+    const letter = this.#letters.open(count, shipment);
     for (let index = 0; index < count; index++) {
       const slot = streams.take(exitPorts[index]!, this.#slots);
       placed[index] = slot;
@@ -207,6 +208,11 @@ export class ParcelTable implements Cargo {
     return this.#letters.bodyOf(slot);
   }
 
+  /** By source, what all parcels of an exchange carry, if each sender has one body for all its targets. */
+  sharedBodies(exchange: number): readonly unknown[] | undefined {
+    return this.#letters.sharedBodies(exchange);
+  }
+
   headerOf(slot: number): unknown {
     return this.#letters.headerOf(slot);
   }
@@ -238,6 +244,7 @@ export class ParcelTable implements Cargo {
     const history = this.history === undefined ? undefined : new Float64Array(slots.length * HISTORY_STRIDE);
     const headerOf = new Int32Array(slots.length);
     const headers = new Map<unknown, number>();
+    const isShared: boolean[] = [];
     const bodies: unknown[] = [];
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index]!;
@@ -245,7 +252,10 @@ export class ParcelTable implements Cargo {
       if (history !== undefined) copyRow(this.history!, slot, history, index);
       const header = this.headerOf(slot);
       let known = headers.get(header);
-      if (known === undefined) headers.set(header, (known = headers.size));
+      if (known === undefined) {
+        headers.set(header, (known = headers.size));
+        isShared.push(this.#letters.isShared(slot));
+      }
       headerOf[index] = known;
       bodies.push(this.bodyOf(slot));
       this.free(slot);
@@ -255,6 +265,7 @@ export class ParcelTable implements Cargo {
       rows: payloadOf(rows),
       history: history === undefined ? undefined : payloadOf(history),
       headers: [...headers.keys()],
+      isShared,
       headerOf: payloadOf(headerOf),
       events,
       bodies: this.#codec.pack(bodies),
@@ -262,7 +273,7 @@ export class ParcelTable implements Cargo {
   }
 
   unpack(packed: unknown): { slots: number[]; bodies: unknown[] } {
-    const { rows, history, headers, headerOf, events, bodies } = packed as PackedParcels;
+    const { rows, history, headers, isShared, headerOf, events, bodies } = packed as PackedParcels;
     const carried = this.#codec.unpack(bodies);
     const headerIndex = new Int32Array(
       headerOf.bytes.buffer,
@@ -272,12 +283,20 @@ export class ParcelTable implements Cargo {
     const count = headerIndex.length;
     const slots: number[] = [];
     const [numbers, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
-    const own = Array.from(headerIndex, (index) => headers[index]);
-    const letter = this.#letters.open(count, carried, undefined, own);
+    const countOf = new Int32Array(headers.length);
+    for (const index of headerIndex) countOf[index]!++;
+    const letterOf = new Int32Array(headers.length).fill(-1);
     for (let index = 0; index < count; index++) {
       const slot = this.#arrivals.take(0, this.#slots);
-      this.#letters.attach(slot, letter, index);
       copyRow(numbers, index, this.rows, slot);
+      const of = headerIndex[index]!;
+      if (letterOf[of] === -1) {
+        const [exchange, source] = [this.rows[slot * STRIDE + EXCHANGE]!, this.words[slot * WORDS + SOURCE]!];
+        const ofLetter = isShared[of]! ? new SharedBody(carried[index]) : carried;
+        const shipment = { exchange, source, header: headers[of], bodies: ofLetter };
+        letterOf[of] = this.#letters.open(countOf[of]!, shipment);
+      }
+      this.#letters.attach(slot, letterOf[of]!, index);
       if (past !== undefined && this.history !== undefined) copyRow(past, index, this.history, slot);
       slots.push(slot);
     }

@@ -22,7 +22,7 @@ export interface Shipment {
   /** Ports of this fabric where they enter and leave. */
   readonly entryPorts: Int32Array;
   readonly exitPorts: Int32Array;
-  readonly bytes: Float64Array;
+  readonly bytes: ArrayLike<number>;
   /** Opaque to the fabric; carried to the targets. */
   readonly bodies: Bodies;
 }

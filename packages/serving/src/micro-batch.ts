@@ -3,7 +3,7 @@
 // Invariant: an operation depends on what it reads, whatever order a schedule issues them in.
 
 import { defined, type Instant } from "@windtunnel/base";
-import { type AttentionLoad, coreCost, projectionCost } from "@windtunnel/attention-dp";
+import type { AttentionLoad } from "@windtunnel/attention-dp";
 import {
   checkSteps,
   type DispatchPattern,
@@ -11,8 +11,6 @@ import {
   type ExchangeShape,
   type ExchangeSteps,
   expertsCost,
-  gateCost,
-  mlpCost,
   permutationCost,
   RankExchange,
 } from "@windtunnel/expert";
@@ -21,6 +19,7 @@ import { countsForRank } from "@windtunnel/router";
 import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import { exchangeNumber } from "./exchange-number.ts";
+import { MicroBatchCosts } from "./micro-batch-costs.ts";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
 import type { MicroBatchOperation, MicroBatchOrder } from "./micro-batch-order.ts";
 import type { MicroBatchRows } from "./rank-work.ts";
@@ -66,6 +65,9 @@ export class MicroBatch implements ScheduledMicroBatch {
   #projected: { readonly layer: number; readonly done: Dependency } | undefined;
   #combinedLayer = -1;
   #sharedLayer = -1;
+  readonly #costs: MicroBatchCosts;
+  /** Of the layer that was asked for last. */
+  #own: { readonly layer: number; readonly load: ExchangeLoad; readonly active: number } | undefined;
 
   constructor(options: MicroBatchOptions) {
     const { setup, rows } = options;
@@ -80,6 +82,7 @@ export class MicroBatch implements ScheduledMicroBatch {
       choicesPerToken: setup.timed.config.expertsPerToken,
     };
     this.#residual = [options.after];
+    this.#costs = new MicroBatchCosts(setup.timed, options.load, options.pricedRows);
   }
 
   /** Rows and routing; for an executed layer also its arithmetic. */
@@ -122,25 +125,20 @@ export class MicroBatch implements ScheduledMicroBatch {
   attention0(layer: TimedLayer): void {
     this.#issue("attention0", layer);
     this.#options.continues?.projectedIn(layer);
-    const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.attention0(layer.executed);
-    const cost = this.#rows === 0 ? [] : projectionCost(config, weightPrecision, this.#options.load);
-    const done = this.#compute("attention.project", layer, cost, this.#residual);
+    const done = this.#compute("attention.project", layer, this.#costs.projection, this.#residual);
     this.#projected = { layer: layer.layer, done };
     this.#residual = [done];
   }
 
   attention1(layer: TimedLayer): void {
     this.#issue("attention1", layer);
-    const { config, weightPrecision } = this.#timed;
     const earlier = this.#options.continues?.projectedIn(layer);
     if (layer.executed !== undefined) this.#math.attention1(layer.executed);
-    const cost = this.#rows === 0 ? [] : coreCost(config, weightPrecision, this.#options.load);
     const after = earlier === undefined ? this.#residual : [...this.#residual, earlier];
-    this.#residual = [this.#compute("attention.core", layer, cost, after)];
+    this.#residual = [this.#compute("attention.core", layer, this.#costs.core, after)];
     if (layer.kind === "dense") return;
-    const gate = this.#rows === 0 ? [] : gateCost(config, this.#rows);
-    this.#gated = this.#compute("gate", layer, gate, this.#residual);
+    this.#gated = this.#compute("gate", layer, this.#costs.gate, this.#residual);
   }
 
   /** Keys and values of this micro-batch's rows, which the rest of a prompt attends to. */
@@ -151,23 +149,17 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   /** The MLP of a dense layer. */
   dense(layer: TimedLayer): void {
-    const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.dense(layer.executed);
-    const cost = this.#rows === 0 ? [] : mlpCost(config, weightPrecision, this.#rows, config.denseInnerSize);
-    this.#residual = [this.#compute("mlp.dense", layer, cost, this.#residual)];
+    this.#residual = [this.#compute("mlp.dense", layer, this.#costs.dense, this.#residual)];
   }
 
   /** Depends on the gate's input only, so it fits under either exchange. */
   shared(layer: TimedLayer): void {
     this.#issue("shared", layer);
-    const { config, weightPrecision } = this.#timed;
     if (layer.executed !== undefined) this.#math.shared(layer.executed);
-    const innerSize = config.sharedExpertCount * config.expertInnerSize;
-    const idle = this.#rows === 0 || innerSize === 0;
-    const cost = idle ? [] : mlpCost(config, weightPrecision, this.#rows, innerSize);
     this.#residual = [
       ...this.#residual,
-      this.#compute("mlp.shared", layer, cost, [this.#need(this.#gated, "gate")]),
+      this.#compute("mlp.shared", layer, this.#costs.shared, [this.#need(this.#gated, "gate")]),
     ];
     this.#sharedLayer = layer.layer;
     this.#finishIfComplete(layer);
@@ -245,16 +237,8 @@ export class MicroBatch implements ScheduledMicroBatch {
   }
 
   #leastUntilDispatch(): CostSequence {
-    const { load } = this.#options;
-    const { config, weightPrecision } = this.#timed;
     const send = this.#leastSend("dispatch", this.#allRows());
-    if (this.#rows === 0) return send;
-    return [
-      ...projectionCost(config, weightPrecision, load),
-      ...coreCost(config, weightPrecision, load),
-      ...gateCost(config, this.#rows),
-      ...send,
-    ];
+    return [...this.#costs.projection, ...this.#costs.core, ...this.#costs.gate, ...send];
   }
 
   /** What this rank sends in a dispatch. */
@@ -263,10 +247,12 @@ export class MicroBatch implements ScheduledMicroBatch {
   }
 
   /** Rows of this rank's own tokens for its own experts, and how many of those get some. */
-  #ownRows(layer: TimedLayer): { readonly load: ExchangeLoad; readonly active: number } {
+  #ownRows({ layer, routedBy }: TimedLayer): { readonly load: ExchangeLoad; readonly active: number } {
+    if (this.#own?.layer === layer) return this.#own;
     const { placement, unit } = this.#options.setup;
-    const counts = countsForRank(this.rows.layoutOf(layer.routedBy), placement, unit.rank);
-    return { load: { tokens: 0, rows: sum(counts) }, active: activeExperts(counts) };
+    const counts = countsForRank(this.rows.layoutOf(routedBy), placement, unit.rank);
+    this.#own = { layer, load: { tokens: 0, rows: sum(counts) }, active: activeExperts(counts) };
+    return this.#own;
   }
 
   #leastSend(phase: Phase, load: ExchangeLoad): CostSequence {
