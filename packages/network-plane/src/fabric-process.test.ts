@@ -1,10 +1,14 @@
-import { type Instant, microseconds, RandomStream, RUN_START } from "@windtunnel/base";
+import { type Instant, microseconds, NEVER, RandomStream, RUN_START } from "@windtunnel/base";
 import { noRecorder } from "@windtunnel/trace";
 import {
   type ClassGraph,
+  EventDigest,
   EventLoop,
   type GatheredParts,
+  kindOfKey,
   type LogicalProcess,
+  type ProcessContext,
+  sourceOfKey,
 } from "@windtunnel/virtual-time";
 import { describe, expect, test } from "vitest";
 import {
@@ -19,6 +23,7 @@ import {
   type Routing,
 } from "./index.ts";
 
+import { EXIT_PORT, NEXT_LINK, WORDS } from "./parcel-table.ts";
 import { plainArrivals } from "./test-support/plain-fabric.ts";
 
 const network = NETWORK_PROFILES.infiniband;
@@ -238,6 +243,60 @@ describe("routing", () => {
       );
     }
   });
+});
+
+test("handles what other fabrics hand over in the total order, in whatever order and lane it comes", () => {
+  const random = new RandomStream(8, "handovers");
+  const topology = createFatTreePlane({
+    plane: 0,
+    nodes: 4,
+    nodesPerLeaf: 4,
+    spines: 1,
+    linkBytesPerSecond: BYTES_PER_SECOND,
+    network,
+  });
+  const parcels = new ParcelTable();
+  const plane = new FabricProcess({
+    process: 9,
+    topology,
+    endLatency: network.endLatency,
+    exitOf: (target) => ({ process: target }),
+    recorder: noRecorder,
+    parcels,
+  });
+  const parcel = { target: 1, entryPort: 0, exitPort: 1, bytes: 1, body: undefined };
+  const common = { exchange: 0, source: 0, sentAt: RUN_START, header: undefined };
+  const handedOver = Array.from({ length: 3000 }, (_, sequence) => {
+    const slot = parcels.put(shipmentOf(common, [parcel]), RUN_START)[0]!;
+    const [time, source, lane] = [random.below(500), random.below(4), random.below(3)];
+    parcels.arrive(slot, time as Instant);
+    parcels.memory.words[slot * WORDS + NEXT_LINK] = parcel.entryPort;
+    parcels.memory.words[slot * WORDS + EXIT_PORT] = parcel.exitPort;
+    plane.take(slot, lane, source, sequence);
+    return { time, source, sequence };
+  });
+  const handovers: { time: number; source: number; sequence: number }[] = [];
+  const times: number[] = [];
+  const delivered = new Set<number>();
+  const context = { now: RUN_START, handPart: ({ slot }: { slot: number }) => delivered.add(slot) };
+  plane.runBefore(
+    NEVER,
+    Number.MAX_SAFE_INTEGER,
+    context as unknown as ProcessContext,
+    new EventDigest(),
+    (time, rank, sequence) => {
+      times.push(time);
+      if (kindOfKey(rank) === FABRIC_EVENTS.handover)
+        handovers.push({ time, source: sourceOfKey(rank), sequence });
+    },
+  );
+  const inOrder = handedOver.toSorted(
+    (a, b) => a.time - b.time || a.source - b.source || a.sequence - b.sequence,
+  );
+  expect(handovers).toEqual(inOrder);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  expect(times).toHaveLength(6000);
+  expect(delivered.size).toBe(3000);
 });
 
 describe("the plain twin", () => {

@@ -1,5 +1,6 @@
 // A set of ports and links as a logical process: a network plane, or the NVLink domain of a node.
 // It expands shipments, moves each parcel from link to link, and delivers it. It carries the payload and never reads it.
+// What it does with every parcel is compiled (kernels/fabric.ts); here is what it does once: its links, paths and exits.
 
 import { checkedInstant, type Duration, type Instant, invariant, mix32, NEVER } from "@windtunnel/base";
 import { noRecorder, type Recorder } from "@windtunnel/trace";
@@ -12,34 +13,33 @@ import {
   type ProcessEvent,
   rankOfKey,
 } from "@windtunnel/virtual-time";
-import { type Exit, Exits, HANDING, HANDINGS, LATENCY, ONWARD_ENTRY, ONWARD_EXIT, PROCESS } from "./exits.ts";
-import { HopQueue } from "./hop-queue.ts";
+import { type Exit, Exits } from "./exits.ts";
+import {
+  FABRIC_BYTES,
+  type FabricKernel,
+  FIELDS,
+  HANDED_BYTES,
+  HOP_RECORD_BYTES,
+  MOST_AT_ONCE,
+  NUMBERS,
+  SEEN_BYTES,
+} from "./fabric-kernel.ts";
+import type { LineMemory } from "./line-memory.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
 import {
   BYTES,
   EXCHANGE,
   EXIT_PORT,
-  HEAD_AT,
-  HISTORY_STRIDE,
-  LIMITING,
-  LIMITING_QUEUE,
-  linkKey,
   NEXT_LINK,
   ORDER,
   type ParcelTable,
-  PORT_QUEUED,
-  QUEUED,
-  RELAYED_AT,
-  SLOWEST,
   SOURCE,
   STRIDE,
   TAIL_AT,
-  TARGET,
-  TRANSFER,
   WORDS,
 } from "./parcel-table.ts";
 import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
-import { END_OF_PATH, Paths } from "./paths.ts";
+import { Paths } from "./paths.ts";
 import { SlotStreams } from "./slots.ts";
 import type { Topology } from "./topology.ts";
 
@@ -56,46 +56,92 @@ export interface FabricProcessOptions {
   readonly parcels: ParcelTable;
 }
 
-/** Chains of handovers: what comes over a link of another fabric comes in order. */
+type Observe = Parameters<OwnEvents["runBefore"]>[4];
+
+/** As in kernels/fabric.ts: chains of handovers; and a handover's order, by source and sequence. */
 const HANDOVER_LANES = 64;
-/** The order of events of one instant: hops by their number from here on, then handovers by source and sequence. */
-const FIRST_HOP = -(2 ** 52);
 const SOURCE_LIMIT = 2 ** 14;
 const SEQUENCE_LIMIT = 2 ** 38;
 
+/** Of the records `Link`, `Chain` and `HeapEntry`. */
+const LINK_STRIDE = 8;
+const LINK = { latency: 0, picosecondsPerByte: 1, freeAt: 2, bytes: 3, longestWait: 4 } as const;
+const CHAIN_BYTES = 8;
+const HEAP_ENTRY_BYTES = 16;
+const FIRST_LOOSE = 8;
+const NONE = -1;
+
 export class FabricProcess implements LogicalProcess, OwnEvents {
-  readonly links: LinkTable;
   readonly #options: FabricProcessOptions;
   readonly #parcels: ParcelTable;
+  readonly #memory: LineMemory;
+  readonly #kernel: FabricKernel;
+  readonly #links: LinkTable;
   readonly #paths: Paths;
-  readonly #reroute: Topology["reroute"];
-  /** Undefined where nothing is recorded. */
-  readonly #recorder: Recorder | undefined;
   readonly #exits: Exits;
   readonly #streams = new SlotStreams();
+  /** Undefined where nothing is recorded. */
+  readonly #recorder: Recorder | undefined;
+  /** The kernel's record of this fabric, and where its numbers and fields begin. */
+  readonly #address: number;
+  readonly #numbers: number;
+  readonly #fields: number;
+  readonly #linkNumbers: number;
+  /** Chains, with those that hold a parcel each. */
+  #chainLimit: number;
   /** What is handed over next; one object for all. */
   readonly #handed: { -readonly [Key in keyof HandedSlot]: HandedSlot[Key] };
-  readonly #events: HopQueue;
-  readonly #hopKey: number;
-  #now = 0;
-  #hopCount = 0;
-  #eventCount = 0;
-  #bytes = 0;
-  #linkEvents = 0;
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
     const { process, topology, overrides, parcels, recorder, exitOf, endLatency } = options;
     invariant(process < SOURCE_LIMIT, `process ${process}: fabrics are numbered below ${SOURCE_LIMIT}`);
+    const { memory } = parcels;
     this.#options = options;
     this.#parcels = parcels;
+    this.#memory = memory;
+    this.#kernel = parcels.kernel;
     this.#recorder = recorder === noRecorder ? undefined : recorder;
-    this.#paths = new Paths(topology);
-    this.#exits = new Exits(exitOf, endLatency);
-    this.#reroute = topology.reroute;
-    this.links = new LinkTable(topology.links, overrides);
-    this.#events = new HopQueue(HANDOVER_LANES + topology.links.length, parcels);
-    this.#hopKey = rankOfKey(FABRIC_EVENTS.hop, process);
+    this.#links = new LinkTable(topology.links, overrides);
+    this.#paths = new Paths(topology, memory);
+    this.#exits = new Exits(memory, exitOf, endLatency);
+    this.#address = memory.take(FABRIC_BYTES);
+    this.#numbers = this.#address / 8;
+    this.#fields = this.#address / 4;
+    const links = memory.take(topology.links.length * LINK_STRIDE * 8);
+    this.#linkNumbers = links / 8;
+    for (let link = 0; link < topology.links.length; link++) {
+      const at = this.#linkNumbers + link * LINK_STRIDE;
+      memory.numbers[at + LINK.latency] = this.#links.latency[link]!;
+      memory.numbers[at + LINK.picosecondsPerByte] = this.#links.picosecondsPerByte[link]!;
+    }
+    const chainCount = HANDOVER_LANES + topology.links.length;
+    this.#chainLimit = chainCount;
+    this.#set({
+      process,
+      hopKey: rankOfKey(FABRIC_EVENTS.hop, process),
+      chainCount,
+      links,
+      hashesFlows: topology.hashesFlows === true ? 1 : 0,
+      reroutes: topology.reroute === undefined ? 0 : 1,
+      keepsHistory: parcels.keepsHistory ? 1 : 0,
+      recordsHops: this.#recorder === undefined ? 0 : 1,
+      handed: this.#kernel.handed,
+      hopRecords: this.#kernel.hopRecords,
+      seen: this.#kernel.seen,
+    });
+    this.#addLoose(FIRST_LOOSE);
+    this.#setTables();
+    this.#kernel.add(this.#address, {
+      path: (entryPort, exitPort, source, target) => this.#findPath(entryPort, exitPort, source, target),
+      exit: (target, exitPort) => this.#findExit(target, exitPort),
+      turn: (slot) => this.#turn(slot),
+      moreLoose: () => this.#addLoose(this.#chainLimit),
+      exhausted: () => {
+        checkedInstant(Number.POSITIVE_INFINITY);
+        invariant(false, "time is over");
+      },
+    });
     const at = 0 as Instant;
     this.#handed = { target: 0, kind: 0, sentAt: at, time: at, size: 0, slot: 0, lane: 0 };
   }
@@ -105,7 +151,22 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
    * how often a parcel went over a link.
    */
   get traffic(): { bytes: number; messages: number; linkEvents: number } {
-    return { bytes: this.#bytes, messages: this.#parcelCount, linkEvents: this.#linkEvents };
+    const bytes = this.#memory.numbers[this.#numbers + NUMBERS.bytes]!;
+    const linkEvents = this.#memory.numbers[this.#numbers + NUMBERS.linkEvents]!;
+    return { bytes, messages: this.#parcelCount, linkEvents };
+  }
+
+  /** As they are now. */
+  get links(): LinkTable {
+    const { numbers } = this.#memory;
+    const { freeAt, bytes, longestWait } = this.#links;
+    for (let link = 0; link < freeAt.length; link++) {
+      const at = this.#linkNumbers + link * LINK_STRIDE;
+      freeAt[link] = numbers[at + LINK.freeAt]!;
+      bytes[link] = numbers[at + LINK.bytes]!;
+      longestWait[link] = numbers[at + LINK.longestWait]!;
+    }
+    return this.#links;
   }
 
   handle({ kind, body }: ProcessEvent, context: ProcessContext): void {
@@ -113,18 +174,28 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       kind === FABRIC_EVENTS.shipment,
       "a fabric is sent shipments and handed parcels, and nothing else",
     );
-    this.#now = context.now;
     const shipment = body as Shipment;
-    const { targets, entryPorts, exitPorts } = shipment;
+    const { targets, entryPorts, exitPorts, exchange } = shipment;
     this.#parcelCount += targets.length;
     const slots = this.#parcels.put(shipment, context.now, this.#streams);
-    for (let index = 0; index < targets.length; index++) {
-      const slot = slots[index]!;
-      this.#enter(slot, entryPorts[index]!, exitPorts[index]!, context, true);
-      // Its tail is not at its target before it has left its first link.
-      const tailAt = this.#parcels.rows[slot * STRIDE + TAIL_AT]!;
-      context.announce(targets[index]!, shipment.exchange, tailAt);
+    const { functions, slots: list } = this.#kernel;
+    for (let from = 0; from < targets.length; from += MOST_AT_ONCE) {
+      const to = Math.min(targets.length, from + MOST_AT_ONCE);
+      const { words } = this.#memory;
+      for (let index = from; index < to; index++) {
+        const slot = slots[index]!;
+        words[slot * WORDS + NEXT_LINK] = entryPorts[index]!;
+        words[slot * WORDS + EXIT_PORT] = exitPorts[index]!;
+        words[list / 4 + index - from] = slot;
+      }
+      functions.ship(this.#address, list, to - from, context.now);
+      this.#handOn(context, undefined);
     }
+    if (!context.announces) return;
+    // Its tail is not at its target before it has left its first link.
+    const { numbers } = this.#memory;
+    for (let index = 0; index < targets.length; index++)
+      context.announce(targets[index]!, exchange, numbers[slots[index]! * STRIDE + TAIL_AT]!);
   }
 
   /** Its hops and what other fabrics hand over: it knows in which order they come. */
@@ -133,162 +204,164 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   get count(): number {
-    return this.#eventCount;
+    return this.#memory.numbers[this.#numbers + NUMBERS.events]!;
   }
 
   get earliestTime(): number {
-    return this.#events.isEmpty ? NEVER : this.#events.earliestTime;
+    const { words, numbers } = this.#memory;
+    return words[this.#fields + FIELDS.heads] === 0
+      ? NEVER
+      : numbers[words[this.#fields + FIELDS.heap]! / 8]!;
   }
 
   take(slot: number, lane: number, source: number, sequence: number): void {
-    this.#parcels.rows[slot * STRIDE + ORDER] = source * SEQUENCE_LIMIT + sequence;
-    this.#events.insert(lane, slot);
+    this.#memory.numbers[slot * STRIDE + ORDER] = source * SEQUENCE_LIMIT + sequence;
+    this.#kernel.functions.take(this.#address, slot, lane);
   }
 
-  runBefore(
-    end: number,
-    most: number,
-    context: ProcessContext,
-    digest: EventDigest,
-    observe: Parameters<OwnEvents["runBefore"]>[4],
-  ): void {
-    const events = this.#events;
-    for (let left = most; left > 0 && !events.isEmpty && events.earliestTime < end; left--) {
-      this.#now = events.earliestTime;
-      this.#eventCount++;
-      const slot = events.pop();
-      const order = this.#parcels.rows[slot * STRIDE + ORDER]!;
-      if (order < 0) {
-        digest.add(this.#now, this.#hopKey, order - FIRST_HOP, 0);
-        observe?.(this.#now as Instant, this.#hopKey, order - FIRST_HOP, 0);
-        if (this.#reroute !== undefined) this.#turn(slot, this.#reroute);
-        this.#enterLink(slot, context, false);
-      } else this.#takeHandover(slot, order, context, digest, observe);
+  runBefore(end: number, most: number, context: ProcessContext, digest: EventDigest, observe: Observe): void {
+    const fields = this.#fields;
+    this.#memory.words[fields + FIELDS.digestLow] = digest.low;
+    this.#memory.words[fields + FIELDS.digestHigh] = digest.high;
+    this.#memory.words[fields + FIELDS.digestCount] = 0;
+    this.#memory.words[fields + FIELDS.isSeen] = observe === undefined ? 0 : 1;
+    // Whoever observes sees an event before what follows from it.
+    const atOnce = observe === undefined ? MOST_AT_ONCE : 1;
+    for (let left = most; left > 0;) {
+      const handled = this.#kernel.functions.run(this.#address, end, Math.min(left, atOnce));
+      if (handled === 0) break;
+      this.#handOn(context, observe);
+      left -= handled;
+    }
+    const { words } = this.#memory;
+    digest.goOn(
+      words[fields + FIELDS.digestLow]!,
+      words[fields + FIELDS.digestHigh]!,
+      words[fields + FIELDS.digestCount]!,
+    );
+  }
+
+  /** Passes on what the kernel has written down. */
+  #handOn(context: ProcessContext, observe: Observe): void {
+    if (observe !== undefined) this.#show(observe);
+    if (this.#recorder !== undefined) this.#record(this.#recorder);
+    const handed = this.#handed;
+    const count = this.#memory.words[this.#fields + FIELDS.handedCount]!;
+    this.#memory.words[this.#fields + FIELDS.handedCount] = 0;
+    for (let index = 0; index < count; index++) {
+      const { words, numbers } = this.#memory;
+      const at = this.#kernel.handed + index * HANDED_BYTES;
+      const [word, number] = [at / 4, at / 8];
+      const slot = words[word]!;
+      handed.slot = slot;
+      handed.target = words[word + 2]!;
+      handed.lane = words[word + 3]!;
+      handed.sentAt = numbers[number + 2]! as Instant;
+      handed.time = numbers[number + 3]! as Instant;
+      handed.size = numbers[slot * STRIDE + BYTES]!;
+      if (words[word + 1] === 1) {
+        handed.kind = FABRIC_EVENTS.delivery;
+        context.handPart(handed, numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!);
+      } else {
+        handed.kind = FABRIC_EVENTS.handover;
+        context.hand(handed);
+      }
     }
   }
 
-  /** Whoever handed it over has written where it enters and leaves. */
-  #takeHandover(
-    slot: number,
-    order: number,
-    context: ProcessContext,
-    digest: EventDigest,
-    observe: Parameters<OwnEvents["runBefore"]>[4],
-  ): void {
-    const at = slot * STRIDE;
-    const { rows, words } = this.#parcels;
-    const source = Math.floor(order / SEQUENCE_LIMIT);
-    const key = rankOfKey(FABRIC_EVENTS.handover, source);
-    const sequence = order - source * SEQUENCE_LIMIT;
-    digest.add(this.#now, key, sequence, rows[at + BYTES]!);
-    observe?.(this.#now as Instant, key, sequence, rows[at + BYTES]!);
-    const word = slot * WORDS;
-    this.#enter(slot, words[word + NEXT_LINK]!, words[word + EXIT_PORT]!, context, false);
+  #record(recorder: Recorder): void {
+    const { words, numbers } = this.#memory;
+    const count = words[this.#fields + FIELDS.hopRecordCount]!;
+    words[this.#fields + FIELDS.hopRecordCount] = 0;
+    for (let index = 0; index < count; index++) {
+      const at = this.#kernel.hopRecords + index * HOP_RECORD_BYTES;
+      const [word, number] = [at / 4, at / 8];
+      recorder.hop(
+        words[word]!,
+        words[word + 1]!,
+        numbers[number + 2]!,
+        words[word + 2]!,
+        numbers[number + 3]!,
+        numbers[number + 4]!,
+        numbers[number + 5]!,
+      );
+    }
   }
 
-  #enter(slot: number, entryPort: number, exitPort: number, context: ProcessContext, isPort: boolean): void {
-    const { rows, words } = this.#parcels;
-    const word = slot * WORDS;
-    const { carries, hashesFlows } = this.#options.topology;
-    if (carries === undefined || carries(entryPort, exitPort)) this.#bytes += rows[slot * STRIDE + BYTES]!;
-    const flow = hashesFlows === true ? flowOf(words[word + SOURCE]!, words[word + TARGET]!) : 0;
-    words[word + EXIT_PORT] = exitPort;
-    words[word + NEXT_LINK] = this.#paths.begin(entryPort, exitPort, flow);
-    this.#enterLink(slot, context, isPort);
+  #show(observe: NonNullable<Observe>): void {
+    const { words, numbers } = this.#memory;
+    const count = words[this.#fields + FIELDS.seenCount]!;
+    words[this.#fields + FIELDS.seenCount] = 0;
+    for (let index = 0; index < count; index++) {
+      const at = (this.#kernel.seen + index * SEEN_BYTES) / 8;
+      observe(numbers[at]! as Instant, numbers[at + 1]!, numbers[at + 2]!, numbers[at + 3]!);
+    }
+  }
+
+  #findPath(entryPort: number, exitPort: number, source: number, target: number): number {
+    const found = this.#paths.find(entryPort, exitPort, flowOf(source, target));
+    this.#setTables();
+    return found;
+  }
+
+  #findExit(target: number, exitPort: number): number {
+    const address = this.#exits.add(target, exitPort);
+    this.#setTables();
+    return address;
   }
 
   /** At the second link of its path a parcel may go another way. */
-  #turn(slot: number, reroute: NonNullable<Topology["reroute"]>): void {
+  #turn(slot: number): void {
     const at = slot * WORDS + NEXT_LINK;
-    const { words } = this.#parcels;
-    const next = words[at]!;
-    if (!this.#paths.isSecond(next)) return;
-    words[at] = this.#paths.turn(next - 1, (path) => reroute(path, this.links)) + 1;
+    const { reroute } = this.#options.topology;
+    invariant(reroute !== undefined, "only a topology that reroutes is asked for another way");
+    const turned = this.#paths.turn(this.#memory.words[at]! - 1, (path) => reroute(path, this.links));
+    this.#setTables();
+    this.#memory.words[at] = turned + 1;
   }
 
-  /** The head of a parcel is at a link, now. `isPort`: the link is the port at which it was sent. */
-  #enterLink(slot: number, context: ProcessContext, isPort: boolean): void {
-    const at = slot * STRIDE;
-    const word = slot * WORDS;
-    const { rows, words } = this.#parcels;
-    const { links } = this;
-    const pathLinks = this.#paths.links;
-    const next = words[word + NEXT_LINK]!;
-    const link = pathLinks[next]!;
-    this.#linkEvents++;
-    const headAt = this.#now;
-    const bytes = rows[at + BYTES]!;
-    const transfer = links.transferTime(link, bytes);
-    const start = links.occupyFor(transfer, link, bytes, headAt, rows[at + TAIL_AT]!);
-    const end = links.freeAt[link]!;
-    if (this.#parcels.history !== undefined)
-      this.#note(slot * HISTORY_STRIDE, link, isPort, start - headAt, transfer);
-    if (this.#recorder !== undefined) {
-      const [source, target, exchange] = [words[word + SOURCE]!, words[word + TARGET]!, rows[at + EXCHANGE]!];
-      this.#recorder.hop(source, target, exchange, link, headAt, start, end);
-    }
-    const latency = links.latency[link]!;
-    rows[at + HEAD_AT] = start + latency;
-    rows[at + TAIL_AT] = end + latency;
-    if (pathLinks[next + 1] === END_OF_PATH) this.#deliver(slot, link, context);
-    else {
-      words[word + NEXT_LINK] = next + 1;
-      rows[at + ORDER] = FIRST_HOP + this.#hopCount++;
-      this.#events.append(HANDOVER_LANES + link, slot);
-    }
+  /** Where paths and exits stand may have changed. */
+  #setTables(): void {
+    const { table: paths } = this.#paths;
+    const { table: exits } = this.#exits;
+    this.#set({
+      paths: this.#paths.address,
+      pathsByEntry: paths.address,
+      entryLimit: paths.rowLimit,
+      exitLimit: paths.columnLimit,
+      exitsByPort: exits.address,
+      exitPortLimit: exits.rowLimit,
+      targetLimit: exits.columnLimit,
+    });
   }
 
-  /** Keeps the slowest link, and the longest wait behind others: beyond the port at which the parcel was sent. */
-  #note(at: number, link: number, isPort: boolean, queued: number, transfer: number): void {
-    const history = this.#parcels.history!;
-    if (transfer > history[at + TRANSFER]!) {
-      const key = linkKey(this.#options.process, link);
-      history[at + TRANSFER] = transfer;
-      history[at + SLOWEST] = key;
-      if (history[at + LIMITING_QUEUE] === 0) history[at + LIMITING] = key;
-    }
-    if (queued === 0) return;
-    history[at + QUEUED] = history[at + QUEUED]! + queued;
-    if (isPort) history[at + PORT_QUEUED] = queued;
-    else if (queued > history[at + LIMITING_QUEUE]!) {
-      history[at + LIMITING_QUEUE] = queued;
-      history[at + LIMITING] = linkKey(this.#options.process, link);
-    }
+  /** Further chains that hold a parcel each. */
+  #addLoose(count: number): void {
+    const memory = this.#memory;
+    const before = this.#chainLimit;
+    const limit = before + count;
+    const isFirst = this.#field("chains") === 0;
+    const longer = (from: number, bytes: number): number => {
+      const to = memory.take(limit * bytes);
+      if (!isFirst) memory.words.copyWithin(to / 4, from / 4, (from + before * bytes) / 4);
+      return to;
+    };
+    const heap = longer(this.#field("heap"), HEAP_ENTRY_BYTES);
+    const chains = longer(this.#field("chains"), CHAIN_BYTES);
+    const loose = memory.take(limit * 4);
+    memory.words.fill(NONE, chains / 4 + (isFirst ? 0 : 2 * before), chains / 4 + 2 * limit);
+    for (let index = 0; index < count; index++) memory.words[loose / 4 + index] = before + index;
+    this.#chainLimit = limit;
+    this.#set({ heap, chains, loose, looseCount: count });
   }
 
-  /** Its row says when its head and its tail leave its last link. */
-  #deliver(slot: number, link: number, context: ProcessContext): void {
-    const at = slot * STRIDE;
-    const word = slot * WORDS;
-    const { rows, words, history } = this.#parcels;
-    const exit = this.#exits.at(words[word + TARGET]!, words[word + EXIT_PORT]!);
-    const exits = this.#exits.numbers;
-    const latency = exits[exit + LATENCY]!;
-    const time = checkedInstant(rows[at + TAIL_AT]! + latency);
-    const handed = this.#handed;
-    handed.target = exits[exit + PROCESS]! | 0;
-    handed.sentAt = this.#now as Instant;
-    handed.size = rows[at + BYTES]!;
-    handed.slot = slot;
-    const handing = exits[exit + HANDING]!;
-    if (handing === HANDINGS.delivery) {
-      rows[at + HEAD_AT] = time;
-      handed.kind = FABRIC_EVENTS.delivery;
-      handed.time = time;
-      context.handPart(handed, rows[at + EXCHANGE]!, words[word + SOURCE]!);
-      return;
-    }
-    const headAt = handing === HANDINGS.head ? checkedInstant(rows[at + HEAD_AT]! + latency) : time;
-    words[word + NEXT_LINK] = exits[exit + ONWARD_ENTRY]!;
-    words[word + EXIT_PORT] = exits[exit + ONWARD_EXIT]!;
-    rows[at + TAIL_AT] = time;
-    rows[at + HEAD_AT] = headAt;
-    if (history !== undefined && history[slot * HISTORY_STRIDE + RELAYED_AT]! < 0)
-      history[slot * HISTORY_STRIDE + RELAYED_AT] = time;
-    handed.kind = FABRIC_EVENTS.handover;
-    handed.time = headAt;
-    handed.lane = (this.#options.process + (link >> 1)) % HANDOVER_LANES;
-    context.hand(handed);
+  #field(field: keyof typeof FIELDS): number {
+    return this.#memory.words[this.#fields + FIELDS[field]]!;
+  }
+
+  #set(values: Partial<Record<keyof typeof FIELDS, number>>): void {
+    for (const [field, value] of Object.entries(values))
+      this.#memory.words[this.#fields + FIELDS[field as keyof typeof FIELDS]] = value;
   }
 }
 

@@ -19,7 +19,7 @@ export type LinkOverrides = Readonly<Record<string, { readonly bandwidth: number
 export class LinkTable {
   readonly names: readonly string[];
   readonly latency: Float64Array;
-  readonly #picosecondsPerByte: Float64Array;
+  readonly picosecondsPerByte: Float64Array;
   readonly freeAt: Float64Array;
   readonly bytes: Float64Array;
   /** The longest time that a parcel waited for a link, in picoseconds. */
@@ -28,7 +28,7 @@ export class LinkTable {
   constructor(links: readonly LinkDescription[], overrides: LinkOverrides = {}) {
     this.names = links.map(({ name }) => name);
     this.latency = Float64Array.from(links, ({ latency }) => latency);
-    this.#picosecondsPerByte = Float64Array.from(links, ({ bytesPerSecond, cable, latency, name }) => {
+    this.picosecondsPerByte = Float64Array.from(links, ({ bytesPerSecond, cable, latency, name }) => {
       const bandwidth = bytesPerSecond * (overrides[cable]?.bandwidth ?? 1);
       if (!(bandwidth > 0) || !Number.isFinite(bandwidth) || !(latency > 0)) {
         throw inputError(
@@ -49,12 +49,12 @@ export class LinkTable {
 
   /** How long `bytes` take on a link of their own. */
   transferTime(link: number, bytes: number): Duration {
-    return picoseconds(bytes * this.#picosecondsPerByte[link]!);
+    return picoseconds(bytes * this.picosecondsPerByte[link]!);
   }
 
   /** The most bytes that stood in front of a link when a parcel came to it. */
   peakQueueBytes(link: number): number {
-    return this.longestWait[link]! / this.#picosecondsPerByte[link]!;
+    return this.longestWait[link]! / this.picosecondsPerByte[link]!;
   }
 
   /**

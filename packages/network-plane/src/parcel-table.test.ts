@@ -1,8 +1,9 @@
 import { type Instant, RandomStream } from "@windtunnel/base";
 import { expect, test } from "vitest";
 import { type ArrivedParcel, ParcelTable, shipmentOf } from "./index.ts";
-import { STRIDE } from "./parcel-table.ts";
 import { SlotStreams } from "./slots.ts";
+
+const ROW_BYTES = 64;
 
 const at = (time: number): Instant => time as Instant;
 
@@ -95,7 +96,7 @@ test("rounds of any number of parcels take no more memory than the largest", () 
     expect([here.count, there.count]).toEqual([0, sent.length]);
     for (const slot of arrived) there.free(slot);
   }
-  const limit = 4 * most * 136;
-  expect(here.rows.length / STRIDE).toBeLessThanOrEqual(limit);
-  expect(there.rows.length / STRIDE).toBeLessThanOrEqual(limit);
+  const limit = 4 * most * 136 * ROW_BYTES;
+  expect(here.memory.byteLength).toBeLessThanOrEqual(limit);
+  expect(there.memory.byteLength).toBeLessThanOrEqual(limit);
 });

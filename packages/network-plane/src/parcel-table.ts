@@ -4,12 +4,14 @@
 
 import { type Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
+import { FabricKernel } from "./fabric-kernel.ts";
 import { Letters } from "./letters.ts";
+import { LineMemory } from "./line-memory.ts";
 import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
 import { SharedBody, type Shipment } from "./parcels.ts";
 import { Slots, SlotStreams } from "./slots.ts";
 
-/** A row in numbers of 8 bytes (`rows`), instants in picoseconds, and in numbers of 4 (`words`). */
+/** The record `Row` of kernels/records.ts in numbers of 8 and of 4 bytes; instants in picoseconds. */
 export const STRIDE = 8;
 export const WORDS = 16;
 /** In words. */
@@ -18,8 +20,6 @@ export const TARGET = 1;
 export const EXIT_PORT = 2;
 /** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
 export const NEXT_LINK = 3;
-/** Of the fabric that it is in: the slot of the parcel that comes next in its chain. */
-export const NEXT = 4;
 /** In numbers of 8 bytes. */
 export const EXCHANGE = 3;
 export const BYTES = 4;
@@ -29,26 +29,22 @@ export const HEAD_AT = 6;
 /** Of the fabric that it is in: its place among those of one instant. */
 export const ORDER = 7;
 
-/** What happened to a parcel; instants and durations in picoseconds. */
-export const HISTORY_STRIDE = 8;
-export const SENT_AT = 0;
-export const QUEUED = 1;
-export const PORT_QUEUED = 2;
-export const TRANSFER = 3;
-/** Links of any fabric process: `linkKey`. */
-export const SLOWEST = 4;
-export const LIMITING = 5;
-/** The longest wait at one link beyond the sender's port so far. */
-export const LIMITING_QUEUE = 6;
+/**
+ * What happened to a parcel, so many numbers behind its row: the record `History`. Instants and durations in picoseconds;
+ * links by process and number.
+ */
+const HISTORY = 64;
+const SENT_AT = 0;
+const QUEUED = 1;
+const PORT_QUEUED = 2;
+const TRANSFER = 3;
+const SLOWEST = 4;
+const LIMITING = 5;
 /** When its tail was at its first relay; -1: it has met none. */
-export const RELAYED_AT = 7;
+const RELAYED_AT = 7;
 
+/** A link of a fabric process is one number, process times this and link. */
 const LINK_LIMIT = 2 ** 21;
-
-/** A link of a fabric process as one number. */
-export function linkKey(process: number, link: number): number {
-  return process * LINK_LIMIT + link;
-}
 
 /** A parcel at the end of its way: what happened to it. */
 export interface ArrivedParcel {
@@ -129,25 +125,23 @@ export interface ParcelTableOptions {
 }
 
 export class ParcelTable implements Cargo {
-  rows: Float64Array = new Float64Array(0);
-  words: Int32Array = new Int32Array(0);
-  /** Undefined where nobody asks what happened to parcels. */
-  history: Float64Array | undefined;
+  readonly memory: LineMemory = new LineMemory();
+  readonly kernel: FabricKernel = new FabricKernel(this.memory);
+  /** Whether it is kept what happens to parcels. */
+  readonly keepsHistory: boolean;
   readonly #codec: BodyCodec;
   readonly #slots: Slots;
   readonly #letters = new Letters();
   /** For parcels of other hosts, and for those that enter no fabric. */
   readonly #arrivals = new SlotStreams();
-  readonly #rowMemory = new LineMemory();
-  readonly #historyMemory = new LineMemory();
   /** What `put` gives. */
   #placed = new Int32Array(0);
   #count = 0;
 
   constructor({ codec = plainBodies, keepsHistory = false }: ParcelTableOptions = {}) {
     this.#codec = codec;
-    this.history = keepsHistory ? new Float64Array(0) : undefined;
-    this.#slots = new Slots((capacity) => this.#grow(capacity));
+    this.keepsHistory = keepsHistory;
+    this.#slots = new Slots(this.memory, keepsHistory, (capacity) => this.#letters.grow(capacity));
   }
 
   /** Parcels that are on their way. */
@@ -171,21 +165,21 @@ export class ParcelTable implements Cargo {
       this.#letters.attach(slot, letter, index);
     }
     this.#count += count;
-    const { rows, words, history } = this;
+    const { numbers, words } = this.memory;
     for (let index = 0; index < count; index++) {
       const slot = placed[index]!;
       const word = slot * WORDS;
       words[word + SOURCE] = source;
       words[word + TARGET] = targets[index]!;
       const at = slot * STRIDE;
-      rows[at + EXCHANGE] = exchange;
-      rows[at + BYTES] = bytes[index]!;
-      rows[at + TAIL_AT] = now;
-      if (history === undefined) continue;
-      const past = slot * HISTORY_STRIDE;
-      history.fill(0, past, past + HISTORY_STRIDE);
-      history[past + SENT_AT] = sentAt;
-      history[past + RELAYED_AT] = -1;
+      numbers[at + EXCHANGE] = exchange;
+      numbers[at + BYTES] = bytes[index]!;
+      numbers[at + TAIL_AT] = now;
+      if (!this.keepsHistory) continue;
+      const past = at + HISTORY;
+      numbers.fill(0, past, past + STRIDE);
+      numbers[past + SENT_AT] = sentAt;
+      numbers[past + RELAYED_AT] = -1;
     }
     return placed;
   }
@@ -197,11 +191,11 @@ export class ParcelTable implements Cargo {
   }
 
   arrive(slot: number, at: Instant): void {
-    this.rows[slot * STRIDE + HEAD_AT] = at;
+    this.memory.numbers[slot * STRIDE + HEAD_AT] = at;
   }
 
   arrivedAt(slot: number): Instant {
-    return this.rows[slot * STRIDE + HEAD_AT]! as Instant;
+    return this.memory.numbers[slot * STRIDE + HEAD_AT]! as Instant;
   }
 
   bodyOf(slot: number): unknown {
@@ -219,20 +213,20 @@ export class ParcelTable implements Cargo {
 
   /** What happened to a parcel that has arrived; where no history is kept, what its numbers say. */
   read(slot: number, into: Writable<ArrivedParcel>): void {
-    const { rows, words, history } = this;
+    const { numbers, words } = this.memory;
     const arrivedAt = this.arrivedAt(slot);
     into.source = words[slot * WORDS + SOURCE]!;
     into.arrivedAt = arrivedAt;
-    into.bytes = rows[slot * STRIDE + BYTES]!;
-    if (history === undefined) return;
-    const past = slot * HISTORY_STRIDE;
-    const [relayedAt, slowest] = [history[past + RELAYED_AT]!, history[past + SLOWEST]!];
-    const limiting = history[past + LIMITING]!;
-    into.sentAt = history[past + SENT_AT]! as Instant;
-    into.queued = history[past + QUEUED]!;
-    into.portQueued = history[past + PORT_QUEUED]!;
+    into.bytes = numbers[slot * STRIDE + BYTES]!;
+    if (!this.keepsHistory) return;
+    const past = slot * STRIDE + HISTORY;
+    const [relayedAt, slowest] = [numbers[past + RELAYED_AT]!, numbers[past + SLOWEST]!];
+    const limiting = numbers[past + LIMITING]!;
+    into.sentAt = numbers[past + SENT_AT]! as Instant;
+    into.queued = numbers[past + QUEUED]!;
+    into.portQueued = numbers[past + PORT_QUEUED]!;
     into.relayed = relayedAt < 0 ? 0 : arrivedAt - relayedAt;
-    into.transfer = history[past + TRANSFER]!;
+    into.transfer = numbers[past + TRANSFER]!;
     into.slowestProcess = Math.floor(slowest / LINK_LIMIT);
     into.slowestLink = slowest % LINK_LIMIT;
     into.limitingProcess = Math.floor(limiting / LINK_LIMIT);
@@ -241,15 +235,16 @@ export class ParcelTable implements Cargo {
 
   pack(slots: readonly number[], eventBodies: readonly unknown[]): PackedParcels {
     const rows = new Float64Array(slots.length * STRIDE);
-    const history = this.history === undefined ? undefined : new Float64Array(slots.length * HISTORY_STRIDE);
+    const history = this.keepsHistory ? new Float64Array(slots.length * STRIDE) : undefined;
     const headerOf = new Int32Array(slots.length);
     const headers = new Map<unknown, number>();
     const isShared: boolean[] = [];
     const bodies: unknown[] = [];
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index]!;
-      copyRow(this.rows, slot, rows, index);
-      if (history !== undefined) copyRow(this.history!, slot, history, index);
+      const { numbers } = this.memory;
+      copyLine(numbers, slot * STRIDE, rows, index * STRIDE);
+      if (history !== undefined) copyLine(numbers, slot * STRIDE + HISTORY, history, index * STRIDE);
       const header = this.headerOf(slot);
       let known = headers.get(header);
       if (known === undefined) {
@@ -282,58 +277,34 @@ export class ParcelTable implements Cargo {
     );
     const count = headerIndex.length;
     const slots: number[] = [];
-    const [numbers, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
+    const [lines, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
     const countOf = new Int32Array(headers.length);
     for (const index of headerIndex) countOf[index]!++;
     const letterOf = new Int32Array(headers.length).fill(-1);
     for (let index = 0; index < count; index++) {
       const slot = this.#arrivals.take(0, this.#slots);
-      copyRow(numbers, index, this.rows, slot);
+      const { numbers, words } = this.memory;
+      copyLine(lines, index * STRIDE, numbers, slot * STRIDE);
+      if (past !== undefined && this.keepsHistory)
+        copyLine(past, index * STRIDE, numbers, slot * STRIDE + HISTORY);
       const of = headerIndex[index]!;
       if (letterOf[of] === -1) {
-        const [exchange, source] = [this.rows[slot * STRIDE + EXCHANGE]!, this.words[slot * WORDS + SOURCE]!];
+        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!];
         const ofLetter = isShared[of]! ? new SharedBody(carried[index]) : carried;
         const shipment = { exchange, source, header: headers[of], bodies: ofLetter };
         letterOf[of] = this.#letters.open(countOf[of]!, shipment);
       }
       this.#letters.attach(slot, letterOf[of]!, index);
-      if (past !== undefined && this.history !== undefined) copyRow(past, index, this.history, slot);
       slots.push(slot);
     }
     this.#count += count;
     return { slots, bodies: unpackShipments(events, carried.slice(count)) };
   }
-
-  #grow(capacity: number): void {
-    const rows = this.#rowMemory.ofBytes(capacity * STRIDE * 8);
-    this.#letters.grow(capacity);
-    this.rows = new Float64Array(rows);
-    this.words = new Int32Array(rows);
-    if (this.history !== undefined)
-      this.history = new Float64Array(this.#historyMemory.ofBytes(capacity * HISTORY_STRIDE * 8));
-  }
 }
 
-const PAGE_BYTES = 65_536;
-
-/**
- * Memory that grows in place and begins at a page, so that 64 bytes at a multiple of 64 are one cache line: an `ArrayBuffer`
- * of its own promises neither.
- */
-class LineMemory {
-  readonly #memory = new WebAssembly.Memory({ initial: 0 });
-
-  /** The same bytes as before and zeros behind them; what was given before is detached. */
-  ofBytes(byteLength: number): ArrayBufferLike {
-    const missing = Math.ceil((byteLength - this.#memory.buffer.byteLength) / PAGE_BYTES);
-    if (missing > 0) this.#memory.grow(missing);
-    return this.#memory.buffer;
-  }
-}
-
-/** Rows and histories are equally long. */
-function copyRow(from: Float64Array, slot: number, to: Float64Array, index: number): void {
-  for (let field = 0; field < STRIDE; field++) to[index * STRIDE + field] = from[slot * STRIDE + field]!;
+/** Numbers of a row, or of a history. */
+function copyLine(from: Float64Array, fromAt: number, to: Float64Array, toAt: number): void {
+  for (let field = 0; field < STRIDE; field++) to[toAt + field] = from[fromAt + field]!;
 }
 
 function payloadOf({ buffer }: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>): Payload {

@@ -8,8 +8,8 @@ const FIRST_LOW = 0x9e3779b9;
 const FIRST_HIGH = 0x85ebca6b;
 
 export class EventDigest {
-  #low = FIRST_LOW;
-  #high = FIRST_HIGH;
+  #low = FIRST_LOW | 0;
+  #high = FIRST_HIGH | 0;
   #partsLow = 0;
   #partsHigh = 0;
   #count = 0;
@@ -23,6 +23,22 @@ export class EventDigest {
     this.#low = low ^ (high >>> 16) ^ (size | 0);
     this.#high = high ^ (low >>> 13) ^ ((size / 4_294_967_296) | 0);
     this.#count++;
+  }
+
+  /** Both hashes as they are, for a process that takes its own events into them as `add` does … */
+  get low(): number {
+    return this.#low;
+  }
+
+  get high(): number {
+    return this.#high;
+  }
+
+  /** … and says how they are after so many. */
+  goOn(low: number, high: number, count: number): void {
+    this.#low = low;
+    this.#high = high;
+    this.#count += count;
   }
 
   addPart(time: number, rank: number, sequence: number, size: number): void {

@@ -9,7 +9,7 @@ export {
 } from "./class-graph.ts";
 export { EventDigest } from "./digest.ts";
 export { EventLoop, type EventLoopOptions, type EventObserver } from "./event-loop.ts";
-export { comesBefore, rankOfKey } from "./event-order.ts";
+export { comesBefore, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
 export { EventQueue } from "./event-queue.ts";
 export {
   type GatheredParts,

@@ -38,6 +38,8 @@ export interface ProcessContext {
   sendSelf(time: Instant, kind: number, argument: number): void;
   /** A slot of the cargo to another process, as an event's argument. */
   hand(handed: HandedSlot): void;
+  /** Whether anybody needs `announce`. */
+  readonly announces: boolean;
   /** A part is on its way to a gather of another process and does not arrive before `notBefore`. Once for each part. */
   announce(target: number, gather: number, notBefore: number): void;
   /** A slot of the cargo to another process, as a part of one of its gathers, under a label of the sender's choice. */

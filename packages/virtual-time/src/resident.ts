@@ -210,6 +210,10 @@ export class Resident implements ProcessContext {
     else own.take(slot, lane, source, sequence);
   }
 
+  get announces(): boolean {
+    return this.#shared.announces;
+  }
+
   announce(target: number, gather: number, notBefore: number): void {
     const { announces, residentOf, batchFor } = this.#shared;
     if (!announces) return;

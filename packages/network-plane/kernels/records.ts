@@ -1,0 +1,147 @@
+// What stands in the memory that fabrics of a host share. src/parcel-table.ts, src/exits.ts and src/fabric-kernel.ts give the
+// same places by number.
+
+/** A parcel on its way: one cache line. Instants are in picoseconds. */
+@unmanaged
+export class Row {
+  source: i32;
+  target: i32;
+  exitPort: i32;
+  /** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
+  nextLink: i32;
+  /** The slot of the parcel that comes next in its chain. */
+  next: i32;
+  unused: i32;
+  exchange: f64;
+  bytes: f64;
+  tailAt: f64;
+  /** When its head reaches its next link, or the next fabric; at the end of its way, when it arrives. */
+  headAt: f64;
+  /** Its place among those of one instant. */
+  order: f64;
+}
+
+/** What happened to a parcel: `HISTORY_BYTES` behind its row, where it is kept. */
+@unmanaged
+export class History {
+  sentAt: f64;
+  queued: f64;
+  portQueued: f64;
+  transfer: f64;
+  slowest: f64;
+  limiting: f64;
+  limitingQueue: f64;
+  relayedAt: f64;
+}
+
+@unmanaged
+export class Link {
+  latency: f64;
+  picosecondsPerByte: f64;
+  freeAt: f64;
+  bytes: f64;
+  longestWait: f64;
+}
+
+/** Parcels that leave one link, in order. */
+@unmanaged
+export class Chain {
+  first: i32;
+  last: i32;
+}
+
+@unmanaged
+export class HeapEntry {
+  time: f64;
+  chain: i32;
+}
+
+@unmanaged
+export class Exit {
+  process: i32;
+  /** `HANDINGS` of src/exits.ts. */
+  handing: i32;
+  entryPort: i32;
+  exitPort: i32;
+  latency: f64;
+}
+
+/** A parcel that leaves the fabric. */
+@unmanaged
+export class Handed {
+  slot: i32;
+  isDelivery: i32;
+  target: i32;
+  lane: i32;
+  sentAt: f64;
+  time: f64;
+}
+
+/** A parcel's way over a link, for recordings. */
+@unmanaged
+export class HopRecord {
+  source: i32;
+  target: i32;
+  link: i32;
+  unused: i32;
+  exchange: f64;
+  headAt: f64;
+  start: f64;
+  end: f64;
+}
+
+/** An event, for logs. */
+@unmanaged
+export class Seen {
+  time: f64;
+  key: f64;
+  sequence: f64;
+  size: f64;
+}
+
+@unmanaged
+export class Fabric {
+  now: f64;
+  /** Hops so far; events that were handled; parcels on links; bytes that entered. */
+  hops: f64;
+  events: f64;
+  linkEvents: f64;
+  bytes: f64;
+  digestLow: i32;
+  digestHigh: i32;
+  digestCount: i32;
+  process: i32;
+  /** The key of its hops. */
+  hopKey: i32;
+  /** Chains in the heap. */
+  heads: i32;
+  /** Chains that are given; further ones hold a parcel each that fits no chain. */
+  chainCount: i32;
+  looseCount: i32;
+  heap: usize;
+  chains: usize;
+  loose: usize;
+  links: usize;
+  /** Links of all known paths, each path followed by -1. */
+  paths: usize;
+  /** By entry port: the path of each exit port, as `path` gives it; 0 where it is not known. */
+  pathsByEntry: usize;
+  entryLimit: i32;
+  exitLimit: i32;
+  /** By exit port: the exit of each target; 0 where it is not known. */
+  exitsByPort: usize;
+  exitPortLimit: i32;
+  targetLimit: i32;
+  hashesFlows: i32;
+  reroutes: i32;
+  keepsHistory: i32;
+  /** What leaves, hops and events since the last call; no more than that many of each in one. */
+  handed: usize;
+  handedCount: i32;
+  hopRecords: usize;
+  hopRecordCount: i32;
+  seen: usize;
+  seenCount: i32;
+  recordsHops: i32;
+  isSeen: i32;
+}

@@ -1,0 +1,115 @@
+// The compiled fabric: kernels/fabric.wasm, compiled once per thread, and once instantiated over each host's memory.
+
+import { readFileSync } from "node:fs";
+import { WorldError } from "@windtunnel/base";
+import type { LineMemory } from "./line-memory.ts";
+
+type Address = number;
+
+/** The exports of kernels/fabric.ts. */
+export interface FabricFunctions {
+  ship(of: Address, slots: Address, count: number, now: number): void;
+  take(fabric: Address, slot: number, lane: number): void;
+  run(fabric: Address, end: number, most: number): number;
+}
+
+/** What the kernel asks of a fabric. */
+export interface FabricQuestions {
+  path(entryPort: number, exitPort: number, source: number, target: number): number;
+  exit(target: number, exitPort: number): Address;
+  turn(slot: number): void;
+  moreLoose(): void;
+  exhausted(): never;
+}
+
+/** The record `Fabric` of kernels/records.ts: its bytes, and where its fields stand in numbers of 8 and of 4 bytes. */
+export const FABRIC_BYTES = 160;
+export const NUMBERS = { now: 0, hops: 1, events: 2, linkEvents: 3, bytes: 4 } as const;
+export const FIELDS = {
+  digestLow: 10,
+  digestHigh: 11,
+  digestCount: 12,
+  process: 13,
+  hopKey: 14,
+  heads: 15,
+  chainCount: 16,
+  looseCount: 17,
+  heap: 18,
+  chains: 19,
+  loose: 20,
+  links: 21,
+  paths: 22,
+  pathsByEntry: 23,
+  entryLimit: 24,
+  exitLimit: 25,
+  exitsByPort: 26,
+  exitPortLimit: 27,
+  targetLimit: 28,
+  hashesFlows: 29,
+  reroutes: 30,
+  keepsHistory: 31,
+  handed: 32,
+  handedCount: 33,
+  hopRecords: 34,
+  hopRecordCount: 35,
+  seen: 36,
+  seenCount: 37,
+  recordsHops: 38,
+  isSeen: 39,
+} as const;
+
+/** Events that one call of the kernel handles at most, since it writes down so many hops and parcels that leave. */
+export const MOST_AT_ONCE = 256;
+/** Of the records `Handed`, `HopRecord` and `Seen`. */
+export const HANDED_BYTES = 32;
+export const HOP_RECORD_BYTES = 48;
+export const SEEN_BYTES = 32;
+
+const KERNEL = new URL("../kernels/fabric.wasm", import.meta.url);
+let compiled: WebAssembly.Module | undefined;
+
+/** The kernel over the memory of a host, and what it writes for whoever calls: shared by the fabrics of the host. */
+export class FabricKernel {
+  readonly functions: FabricFunctions;
+  readonly slots: Address;
+  readonly handed: Address;
+  readonly hopRecords: Address;
+  readonly seen: Address;
+  readonly #fabrics = new Map<Address, FabricQuestions>();
+
+  constructor(memory: LineMemory) {
+    const asked = (address: Address): FabricQuestions => this.#fabrics.get(address)!;
+    compiled ??= new WebAssembly.Module(readKernel());
+    const fabric = {
+      path: (of: Address, entryPort: number, exitPort: number, source: number, target: number): number =>
+        asked(of).path(entryPort, exitPort, source, target),
+      exitOf: (of: Address, target: number, exitPort: number): Address => asked(of).exit(target, exitPort),
+      turn: (of: Address, slot: number): void => asked(of).turn(slot),
+      exhausted: (of: Address): never => asked(of).exhausted(),
+    };
+    const queue = { moreLoose: (of: Address): void => asked(of).moreLoose() };
+    const env = { memory: memory.memory };
+    const instance = new WebAssembly.Instance(compiled, { env, fabric, queue });
+    this.functions = instance.exports as unknown as FabricFunctions;
+    this.slots = memory.take(MOST_AT_ONCE * 4);
+    this.handed = memory.take(MOST_AT_ONCE * HANDED_BYTES);
+    this.hopRecords = memory.take(MOST_AT_ONCE * HOP_RECORD_BYTES);
+    this.seen = memory.take(MOST_AT_ONCE * SEEN_BYTES);
+  }
+
+  add(fabric: Address, questions: FabricQuestions): void {
+    this.#fabrics.set(fabric, questions);
+  }
+}
+
+/** Throws a WorldError "input" when it has not been built. */
+function readKernel(): Uint8Array {
+  try {
+    return readFileSync(KERNEL);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    throw new WorldError("input", "the WebAssembly kernels are not built; run `npx turbo run kernels`", {
+      file: KERNEL.pathname,
+    });
+  }
+}
