@@ -241,10 +241,10 @@ export class RankExchange {
 
   /** Sends every other rank its rows and keeps this rank's own, as by `send` and `keepRows`, for `receiveAllRows`. */
   sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
-    const { layout, math } = this.#options;
+    const { layout } = this.#options;
     const { others } = this.unit;
     const bytes: number[] = [];
-    if (math === undefined) {
+    if (this.#isCounted) {
       const counted = new CountedRows(this.rank, layout.rowOffsets, this.shape.expertsPerRank);
       for (const other of others) bytes.push(bytesOf(counted.rowsFor(other)));
       this.#account.sendAllRows();
@@ -263,7 +263,7 @@ export class RankExchange {
   /** Waits for the rows of every other rank and keeps them; gives the number of rows that this rank has then. */
   *receiveAllRows(least: CostSequence): Program<Dependency & { readonly rows: number }> {
     const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
-    if (sharedBodies !== undefined) return { at, cause, rows: this.#account.keepAllCounted(sharedBodies) };
+    if (this.#isCounted) return { at, cause, rows: this.#account.keepAllCounted(sharedBodies ?? []) };
     let rows = this.ownRows;
     for (const [index, from] of this.unit.ascending.entries()) {
       const block = bodies[index] as RowBlock;
@@ -292,11 +292,16 @@ export class RankExchange {
   /** Waits for the outputs of every other rank and accepts them. */
   *receiveAllOutputs(least: CostSequence): Program<Dependency> {
     const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
-    if (sharedBodies !== undefined) this.#account.acceptAllCounted(sharedBodies);
+    if (this.#isCounted) this.#account.acceptAllCounted(sharedBodies ?? []);
     else
       for (const [index, from] of this.unit.ascending.entries())
         this.#account.acceptRows(from, bodies[index] as OutputBlock);
     return { at, cause };
+  }
+
+  /** Whether `sendAllRows` and what follows it count rows only. */
+  get #isCounted(): boolean {
+    return this.#options.math === undefined;
   }
 
   /** Rows of this rank's own tokens for its own experts. */
