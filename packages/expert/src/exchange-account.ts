@@ -101,6 +101,11 @@ export class ExchangeAccount {
     this.#ownCounted = rows;
   }
 
+  /** Whether this rank's rows were sent to all at once and are only counted. */
+  get isCounted(): boolean {
+    return this.#ownCounted !== undefined;
+  }
+
   /** Rows of every rank for this one, by source, where they are only counted. */
   get countedFrom(): readonly number[] | undefined {
     return this.#countedFrom;

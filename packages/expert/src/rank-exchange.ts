@@ -241,10 +241,10 @@ export class RankExchange {
 
   /** Sends every other rank its rows and keeps this rank's own, as by `send` and `keepRows`, for `receiveAllRows`. */
   sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
-    const { layout } = this.#options;
+    const { layout, math } = this.#options;
     const { others } = this.unit;
     const bytes: number[] = [];
-    if (this.#isCounted) {
+    if (math === undefined) {
       const counted = new CountedRows(this.rank, layout.rowOffsets, this.shape.expertsPerRank);
       for (const other of others) bytes.push(bytesOf(counted.rowsFor(other)));
       this.#account.sendAllRows();
@@ -263,7 +263,7 @@ export class RankExchange {
   /** Waits for the rows of every other rank and keeps them; gives the number of rows that this rank has then. */
   *receiveAllRows(least: CostSequence): Program<Dependency & { readonly rows: number }> {
     const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
-    if (this.#isCounted) return { at, cause, rows: this.#account.keepAllCounted(sharedBodies ?? []) };
+    if (this.#account.isCounted) return { at, cause, rows: this.#account.keepAllCounted(sharedBodies ?? []) };
     let rows = this.ownRows;
     for (const [index, from] of this.unit.ascending.entries()) {
       const block = bodies[index] as RowBlock;
@@ -292,16 +292,11 @@ export class RankExchange {
   /** Waits for the outputs of every other rank and accepts them. */
   *receiveAllOutputs(least: CostSequence): Program<Dependency> {
     const { at, cause, bodies, sharedBodies } = yield* this.#receiveAll(least);
-    if (this.#isCounted) this.#account.acceptAllCounted(sharedBodies ?? []);
+    if (this.#account.isCounted) this.#account.acceptAllCounted(sharedBodies ?? []);
     else
       for (const [index, from] of this.unit.ascending.entries())
         this.#account.acceptRows(from, bodies[index] as OutputBlock);
     return { at, cause };
-  }
-
-  /** Whether `sendAllRows` and what follows it count rows only. */
-  get #isCounted(): boolean {
-    return this.#options.math === undefined;
   }
 
   /** Rows of this rank's own tokens for its own experts. */
@@ -501,7 +496,7 @@ export class RankExchange {
   runExperts(): void {
     const { math } = this.#options;
     // Counted rows carry nothing that could be computed.
-    if (this.#account.countedFrom !== undefined) return;
+    if (this.#account.isCounted) return;
     const rows = this.#account.takeRows();
     if (rows.length > 0) {
       const payloads = math?.runRows(
@@ -521,7 +516,7 @@ export class RankExchange {
     this.#account.checkAccepted();
     const { math } = this.#options;
     const { acceptedRows, acceptedTokens } = this.#account;
-    if (this.#account.countedFrom !== undefined) return;
+    if (this.#account.isCounted) return;
     if (acceptedRows.length > 0) math?.combineRows(acceptedRows.map(({ payload }) => needed(payload)));
     else math?.combineTokens(acceptedTokens);
   }
