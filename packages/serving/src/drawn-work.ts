@@ -65,8 +65,8 @@ export class RoutingPool {
   readonly #routing: DrawnRouting;
   readonly #placement: ExpertPlacement;
   readonly #draws: readonly RoutingDraw[];
-  readonly #choices = new Map<string, Int32Array>();
-  readonly #layouts = new Map<string, DispatchLayout>();
+  readonly #choices = new Map<number, Int32Array>();
+  readonly #layouts = new Map<number, DispatchLayout>();
 
   constructor(routing: DrawnRouting, placement: ExpertPlacement) {
     this.#routing = routing;
@@ -82,16 +82,18 @@ export class RoutingPool {
    * source too, layouts of all sources would fill the memory, and only the draw is kept.
    */
   layout(rows: DrawnRows): DispatchLayout {
-    const variant = rows.variant % drawCount(rows.tokenCount);
-    const name = `routing of ${rows.tokenCount} tokens, ${rows.layer % POPULARITIES}.${variant}`;
-    const draw = (): Int32Array => this.#draw(name, rows);
-    if (this.#placement.replicaMaps.length > 0) return this.#layoutOf(kept(this.#choices, name, draw), rows);
-    return kept(this.#layouts, name, () => this.#layoutOf(draw(), rows));
+    const { tokenCount, layer } = rows;
+    const variant = rows.variant % drawCount(tokenCount);
+    const popularity = layer % POPULARITIES;
+    const key = (tokenCount * POPULARITIES + popularity) * MOST_DRAWS + variant;
+    const draw = (): Int32Array => this.#draw(tokenCount, popularity, variant);
+    if (this.#placement.replicaMaps.length > 0) return this.#layoutOf(kept(this.#choices, key, draw), rows);
+    return kept(this.#layouts, key, () => this.#layoutOf(draw(), rows));
   }
 
-  #draw(name: string, { tokenCount, layer }: DrawnRows): Int32Array {
+  #draw(tokenCount: number, popularity: number, variant: number): Int32Array {
     const { shape, seed } = this.#routing;
-    const popularity = layer % POPULARITIES;
+    const name = `routing of ${tokenCount} tokens, ${popularity}.${variant}`;
     const draw = defined(this.#draws[popularity], `popularity ${popularity}`);
     return drawChoices(draw, shape, tokenCount, new RandomStream(seed, name));
   }
@@ -109,11 +111,11 @@ function drawCount(tokenCount: number): number {
   return Math.min(Math.max(count, LEAST_DRAWS), MOST_DRAWS);
 }
 
-function kept<Value>(values: Map<string, Value>, name: string, make: () => Value): Value {
-  const known = values.get(name);
+function kept<Value>(values: Map<number, Value>, key: number, make: () => Value): Value {
+  const known = values.get(key);
   if (known !== undefined) return known;
   const made = make();
-  values.set(name, made);
+  values.set(key, made);
   return made;
 }
 
