@@ -126,7 +126,7 @@ describe("a GPU", () => {
         const time = (context.now + 9e6) as Instant;
         parcels.arrive(slot, time);
         const handed = { target: 0, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size: 10, slot };
-        context.handPart({ ...handed, lane: 0 }, 3, 5);
+        context.handPart({ ...handed, sequence: slot, lane: 0 }, 3, 5);
       },
     };
     const latency = microseconds(1);

@@ -23,8 +23,8 @@ export interface OpenedMessages extends Dependency {
 
 const NONE = -1;
 
-/** Slots by source while an exchange is opened; all `NONE` in between. */
-let slotOfSource = new Int32Array(0);
+/** Parts by source while an exchange is opened; all `NONE` in between. */
+let partOfSource = new Int32Array(0);
 
 export class Mailbox {
   readonly #rank: number;
@@ -64,19 +64,21 @@ export class Mailbox {
     const parcels = this.#parcels;
     for (let part = 0; part < parts.count; part++) {
       const source = parts.labelOf(part);
-      if (source >= slotOfSource.length) growSources(source);
-      if (slotOfSource[source] !== NONE) this.#refuseTwice(exchange, source);
-      slotOfSource[source] = parts.slotOf(part);
+      if (source >= partOfSource.length) growSources(source);
+      if (partOfSource[source] !== NONE) this.#refuseTwice(exchange, source);
+      partOfSource[source] = part;
     }
     const sources = isOf(expected, parts) ? expected : sourcesOf(parts).toSorted((a, b) => a - b);
-    const sharedBodies = parcels.sharedBodies(exchange);
+    const sharedBodies = parcels.takeSharedBodies(exchange, parts.count);
     const bodies: unknown[] = [];
     for (const source of sources) {
-      const slot = slotOfSource[source]!;
+      const slot = parts.slotOf(partOfSource[source]!);
+      partOfSource[source] = NONE;
+      // Its parcel was settled on arrival.
+      if (slot === NONE) continue;
       if (sharedBodies === undefined) bodies.push(parcels.bodyOf(slot));
       if (this.#recorder !== undefined) this.#record(slot, this.#recorder);
       parcels.free(slot);
-      slotOfSource[source] = NONE;
     }
     const { latest: at, latestLabel: rank } = parts;
     return {
@@ -106,15 +108,15 @@ export class Mailbox {
   }
 
   #refuseTwice(exchange: number, source: number): never {
-    slotOfSource.fill(NONE);
+    partOfSource.fill(NONE);
     invariant(false, `rank ${this.#rank} got two parcels of exchange ${exchange} from rank ${source}`);
   }
 }
 
-/** Whether `slotOfSource` has a slot for each of these sources, and for no other. */
+/** Whether `partOfSource` has a part for each of these sources, and for no other. */
 function isOf(expected: readonly number[], parts: GatheredParts): boolean {
   if (parts.count !== expected.length) return false;
-  for (const source of expected) if ((slotOfSource[source] ?? NONE) === NONE) return false;
+  for (const source of expected) if ((partOfSource[source] ?? NONE) === NONE) return false;
   return true;
 }
 
@@ -124,6 +126,6 @@ function sourcesOf(parts: GatheredParts): number[] {
 
 function growSources(source: number): void {
   const larger = new Int32Array(Math.max(64, 2 * (source + 1))).fill(NONE);
-  larger.set(slotOfSource);
-  slotOfSource = larger;
+  larger.set(partOfSource);
+  partOfSource = larger;
 }

@@ -22,7 +22,7 @@ export { expertForward, mlpForward } from "./feed-forward.ts";
 export { chooseExperts, type GateChoices, gateTokens } from "./gate.ts";
 export { KvCache, kvCacheBytes } from "./kv-cache.ts";
 export { type LayerContext } from "./layer-context.ts";
-export { type ChoiceGroups, groupChoices, moeForward, type MoeOptions } from "./moe.ts";
+export { type ChoiceGroups, countChoices, groupChoices, moeForward, type MoeOptions } from "./moe.ts";
 export {
   attentionParameterCount,
   denseParameterCount,

@@ -51,11 +51,17 @@ export interface ChoiceGroups {
   readonly rowOfSlot: Int32Array;
 }
 
+/** Where the rows of each expert begin, and behind the last one where they end: [expertCount + 1]. */
+export function countChoices(indices: Int32Array, expertCount: number): Int32Array {
+  const rowOffsets = new Int32Array(expertCount + 1);
+  for (let slot = 0; slot < indices.length; slot++) rowOffsets[indices[slot]! + 1]!++;
+  for (let expert = 0; expert < expertCount; expert++) rowOffsets[expert + 1]! += rowOffsets[expert]!;
+  return rowOffsets;
+}
+
 /** A stable counting sort of the chosen experts. */
 export function groupChoices(indices: Int32Array, expertCount: number): ChoiceGroups {
-  const rowOffsets = new Int32Array(expertCount + 1);
-  for (const expert of indices) rowOffsets[expert + 1]!++;
-  for (let expert = 0; expert < expertCount; expert++) rowOffsets[expert + 1]! += rowOffsets[expert]!;
+  const rowOffsets = countChoices(indices, expertCount);
   const next = rowOffsets.slice();
   const slotOfRow = new Int32Array(indices.length);
   const rowOfSlot = new Int32Array(indices.length);

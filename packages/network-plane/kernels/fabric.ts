@@ -25,6 +25,8 @@ declare function exitOf(fabric: usize, target: i32, exitPort: i32): usize;
 declare function turn(fabric: usize, slot: i32): void;
 /** Ends the run: its time is over. */
 declare function exhausted(fabric: usize): void;
+/** Ends the run: a parcel comes to a fabric at an instant that it has passed. */
+declare function late(fabric: usize, time: f64): void;
 
 /** Parcels that enter now; each says at which port it enters and leaves. */
 export function ship(address: usize, slots: usize, count: i32, now: f64): void {
@@ -44,6 +46,7 @@ export function take(address: usize, slot: i32, lane: i32): void {
 /** Handles events before `end`, so many at most; gives how many there were. */
 export function run(address: usize, end: f64, most: i32): i32 {
   const fabric = changetype<Fabric>(address);
+  if (end > fabric.passed) fabric.passed = end;
   let count = 0;
   for (; count < most && fabric.heads > 0; count++) {
     const time = earliest(fabric);
@@ -146,14 +149,11 @@ function leave(fabric: Fabric, slot: i32, row: Row, link: i32): void {
   const exit = exitAt(fabric, row.target, row.exitPort);
   const time = row.tailAt + exit.latency;
   if (!(time < END_OF_TIME)) exhausted(changetype<usize>(fabric));
-  const handed = changetype<Handed>(fabric.handed + (<usize>(fabric.handedCount++) << 5));
-  handed.slot = slot;
-  handed.target = exit.process;
-  handed.sentAt = fabric.now;
-  handed.isDelivery = i32(exit.handing == DELIVERY);
+  const sequence = fabric.left;
+  fabric.left++;
   if (exit.handing == DELIVERY) {
     row.headAt = time;
-    handed.time = time;
+    handOut(fabric, slot, exit, time, sequence).isDelivery = 1;
     return;
   }
   const headAt = exit.handing == HEAD ? row.headAt + exit.latency : time;
@@ -165,8 +165,28 @@ function leave(fabric: Fabric, slot: i32, row: Row, link: i32): void {
     const history = historyOf(slot);
     if (history.relayedAt < 0) history.relayedAt = time;
   }
-  handed.time = headAt;
-  handed.lane = (fabric.process + (link >> 1)) % HANDOVER_LANES;
+  const lane = (fabric.process + (link >> 1)) % HANDOVER_LANES;
+  if (exit.fabric == 0) {
+    const handed = handOut(fabric, slot, exit, headAt, sequence);
+    handed.isDelivery = 0;
+    handed.lane = lane;
+    return;
+  }
+  const next = changetype<Fabric>(exit.fabric);
+  if (headAt < next.passed) late(exit.fabric, headAt);
+  row.order = <f64>fabric.process * SEQUENCE_LIMIT + sequence;
+  insert(next, lane, slot);
+}
+
+/** Writes down that a parcel leaves. */
+function handOut(fabric: Fabric, slot: i32, exit: Exit, time: f64, sequence: f64): Handed {
+  const handed = changetype<Handed>(fabric.handed + <usize>(fabric.handedCount++) * offsetof<Handed>());
+  handed.slot = slot;
+  handed.target = exit.process;
+  handed.sentAt = fabric.now;
+  handed.time = time;
+  handed.sequence = sequence;
+  return handed;
 }
 
 // @ts-ignore: decorator

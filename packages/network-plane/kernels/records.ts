@@ -64,9 +64,11 @@ export class Exit {
   entryPort: i32;
   exitPort: i32;
   latency: f64;
+  /** Of the same host; 0 where there is none. */
+  fabric: usize;
 }
 
-/** A parcel that leaves the fabric. */
+/** A parcel that leaves the fabric, to its rank or to a fabric of another host. */
 @unmanaged
 export class Handed {
   slot: i32;
@@ -75,6 +77,7 @@ export class Handed {
   lane: i32;
   sentAt: f64;
   time: f64;
+  sequence: f64;
 }
 
 /** A parcel's way over a link, for recordings. */
@@ -107,6 +110,10 @@ export class Fabric {
   events: f64;
   linkEvents: f64;
   bytes: f64;
+  /** Parcels that left: each has a number. */
+  left: f64;
+  /** All events before are handled, or will be before any other. */
+  passed: f64;
   digestLow: i32;
   digestHigh: i32;
   digestCount: i32;

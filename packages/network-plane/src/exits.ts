@@ -20,15 +20,23 @@ export interface Exit {
 /** What is handed: a delivery to its rank; a parcel to another fabric, with its tail or with its head. */
 const HANDINGS = { delivery: 0, tail: 1, head: 2 } as const;
 /** Of the record `Exit` in kernels/records.ts. */
-const EXIT_BYTES = 24;
+const EXIT_BYTES = 32;
 
 export class Exits {
   readonly table: WordTable;
   readonly #memory: LineMemory;
   readonly #exitOf: (target: number, exitPort: number) => Exit;
   readonly #endLatency: Duration;
+  readonly #addressOf: (process: number) => number;
 
-  constructor(memory: LineMemory, exitOf: (target: number, exitPort: number) => Exit, endLatency: Duration) {
+  /** `addressOf`: of the fabrics of this host; 0 for other processes. */
+  constructor(
+    memory: LineMemory,
+    exitOf: (target: number, exitPort: number) => Exit,
+    endLatency: Duration,
+    addressOf: (process: number) => number,
+  ) {
+    this.#addressOf = addressOf;
     this.table = new WordTable(memory);
     this.#memory = memory;
     this.#exitOf = exitOf;
@@ -44,6 +52,7 @@ export class Exits {
     const { words, numbers } = this.#memory;
     words.set([process, handing, onward?.entryPort ?? 0, onward?.exitPort ?? 0], address / 4);
     numbers[address / 8 + 2] = latency;
+    words[address / 4 + 6] = onward === undefined ? 0 : this.#addressOf(process);
     this.table.set(exitPort, target, address);
     return address;
   }

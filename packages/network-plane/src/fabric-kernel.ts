@@ -20,48 +20,49 @@ export interface FabricQuestions {
   turn(slot: number): void;
   moreLoose(): void;
   exhausted(): never;
+  late(time: number): never;
 }
 
 /** The record `Fabric` of kernels/records.ts: its bytes, and where its fields stand in numbers of 8 and of 4 bytes. */
-export const FABRIC_BYTES = 160;
-export const NUMBERS = { now: 0, hops: 1, events: 2, linkEvents: 3, bytes: 4 } as const;
+export const FABRIC_BYTES = 176;
+export const NUMBERS = { now: 0, hops: 1, events: 2, linkEvents: 3, bytes: 4, passed: 6 } as const;
 export const FIELDS = {
-  digestLow: 10,
-  digestHigh: 11,
-  digestCount: 12,
-  process: 13,
-  hopKey: 14,
-  heads: 15,
-  chainCount: 16,
-  looseCount: 17,
-  heap: 18,
-  chains: 19,
-  loose: 20,
-  links: 21,
-  paths: 22,
-  pathsByEntry: 23,
-  entryLimit: 24,
-  exitLimit: 25,
-  exitsByPort: 26,
-  exitPortLimit: 27,
-  targetLimit: 28,
-  hashesFlows: 29,
-  reroutes: 30,
-  keepsHistory: 31,
-  handed: 32,
-  handedCount: 33,
-  hopRecords: 34,
-  hopRecordCount: 35,
-  seen: 36,
-  seenCount: 37,
-  recordsHops: 38,
-  isSeen: 39,
+  digestLow: 14,
+  digestHigh: 15,
+  digestCount: 16,
+  process: 17,
+  hopKey: 18,
+  heads: 19,
+  chainCount: 20,
+  looseCount: 21,
+  heap: 22,
+  chains: 23,
+  loose: 24,
+  links: 25,
+  paths: 26,
+  pathsByEntry: 27,
+  entryLimit: 28,
+  exitLimit: 29,
+  exitsByPort: 30,
+  exitPortLimit: 31,
+  targetLimit: 32,
+  hashesFlows: 33,
+  reroutes: 34,
+  keepsHistory: 35,
+  handed: 36,
+  handedCount: 37,
+  hopRecords: 38,
+  hopRecordCount: 39,
+  seen: 40,
+  seenCount: 41,
+  recordsHops: 42,
+  isSeen: 43,
 } as const;
 
 /** Events that one call of the kernel handles at most, since it writes down so many hops and parcels that leave. */
 export const MOST_AT_ONCE = 256;
 /** Of the records `Handed`, `HopRecord` and `Seen`. */
-export const HANDED_BYTES = 32;
+export const HANDED_BYTES = 40;
 export const HOP_RECORD_BYTES = 48;
 export const SEEN_BYTES = 32;
 
@@ -75,6 +76,8 @@ export class FabricKernel {
   readonly handed: Address;
   readonly hopRecords: Address;
   readonly seen: Address;
+  /** By process. */
+  readonly #addresses = new Map<number, Address>();
   readonly #fabrics = new Map<Address, FabricQuestions>();
 
   constructor(memory: LineMemory) {
@@ -86,6 +89,7 @@ export class FabricKernel {
       exitOf: (of: Address, target: number, exitPort: number): Address => asked(of).exit(target, exitPort),
       turn: (of: Address, slot: number): void => asked(of).turn(slot),
       exhausted: (of: Address): never => asked(of).exhausted(),
+      late: (of: Address, time: number): never => asked(of).late(time),
     };
     const queue = { moreLoose: (of: Address): void => asked(of).moreLoose() };
     const env = { memory: memory.memory };
@@ -97,8 +101,14 @@ export class FabricKernel {
     this.seen = memory.take(MOST_AT_ONCE * SEEN_BYTES);
   }
 
-  add(fabric: Address, questions: FabricQuestions): void {
+  add(process: number, fabric: Address, questions: FabricQuestions): void {
+    this.#addresses.set(process, fabric);
     this.#fabrics.set(fabric, questions);
+  }
+
+  /** Of a fabric of this host; 0: the process is none. */
+  addressOf(process: number): Address {
+    return this.#addresses.get(process) ?? 0;
   }
 }
 

@@ -278,7 +278,11 @@ test("handles what other fabrics hand over in the total order, in whatever order
   const handovers: { time: number; source: number; sequence: number }[] = [];
   const times: number[] = [];
   const delivered = new Set<number>();
-  const context = { now: RUN_START, handPart: ({ slot }: { slot: number }) => delivered.add(slot) };
+  const context = {
+    now: RUN_START,
+    isHere: () => true,
+    handPart: ({ slot }: { slot: number }) => delivered.add(slot),
+  };
   plane.runBefore(
     NEVER,
     Number.MAX_SAFE_INTEGER,

@@ -104,7 +104,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     this.#recorder = recorder === noRecorder ? undefined : recorder;
     this.#links = new LinkTable(topology.links, overrides);
     this.#paths = new Paths(topology, memory);
-    this.#exits = new Exits(memory, exitOf, endLatency);
+    this.#exits = new Exits(memory, exitOf, endLatency, (each) => this.#kernel.addressOf(each));
     this.#address = memory.take(FABRIC_BYTES);
     this.#numbers = this.#address / 8;
     this.#fields = this.#address / 4;
@@ -132,7 +132,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     });
     this.#addLoose(FIRST_LOOSE);
     this.#setTables();
-    this.#kernel.add(this.#address, {
+    this.#kernel.add(process, this.#address, {
       path: (entryPort, exitPort, source, target) => this.#findPath(entryPort, exitPort, source, target),
       exit: (target, exitPort) => this.#findExit(target, exitPort),
       turn: (slot) => this.#turn(slot),
@@ -141,9 +141,13 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         checkedInstant(Number.POSITIVE_INFINITY);
         invariant(false, "time is over");
       },
+      late: (time) => {
+        const passed = memory.numbers[this.#numbers + NUMBERS.passed];
+        invariant(false, `event at ${time} ps for process ${process} arrived below the bound ${passed} ps`);
+      },
     });
     const at = 0 as Instant;
-    this.#handed = { target: 0, kind: 0, sentAt: at, time: at, size: 0, slot: 0, lane: 0 };
+    this.#handed = { target: 0, kind: 0, sentAt: at, time: at, sequence: 0, size: 0, slot: 0, lane: 0 };
   }
 
   /**
@@ -253,6 +257,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       const at = this.#kernel.handed + index * HANDED_BYTES;
       const [word, number] = [at / 4, at / 8];
       const slot = words[word]!;
+      handed.sequence = numbers[number + 4]!;
       handed.slot = slot;
       handed.target = words[word + 2]!;
       handed.lane = words[word + 3]!;
@@ -261,7 +266,9 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       handed.size = numbers[slot * STRIDE + BYTES]!;
       if (words[word + 1] === 1) {
         handed.kind = FABRIC_EVENTS.delivery;
-        context.handPart(handed, numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!);
+        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!];
+        if (context.isHere(handed.target) && this.#parcels.settle(slot)) handed.slot = NONE;
+        context.handPart(handed, exchange, source);
       } else {
         handed.kind = FABRIC_EVENTS.handover;
         context.hand(handed);

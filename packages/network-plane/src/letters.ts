@@ -6,8 +6,8 @@ import { type Bodies, SharedBody, type Shipment } from "./parcels.ts";
 /** Bodies of an exchange by the rank that sent them; each is for every target. */
 interface SharedBodies {
   readonly bySource: unknown[];
-  /** Letters that are kept. */
-  letters: number;
+  /** Parcels that carry one of them and whose targets have not taken it. */
+  left: number;
 }
 
 export class Letters {
@@ -17,7 +17,6 @@ export class Letters {
   /** By letter. */
   readonly #bodies: (Bodies | undefined)[] = [];
   readonly #header: unknown[] = [];
-  readonly #exchange: number[] = [];
   readonly #left: number[] = [];
   readonly #spare: number[] = [];
   readonly #shared = new Map<number, SharedBodies>();
@@ -39,12 +38,11 @@ export class Letters {
     this.#left[letter] = count;
     this.#bodies[letter] = bodies;
     this.#header[letter] = header;
-    this.#exchange[letter] = exchange;
     if (bodies instanceof SharedBody) {
       let shared = this.#shared.get(exchange);
-      if (shared === undefined) this.#shared.set(exchange, (shared = { bySource: [], letters: 0 }));
+      if (shared === undefined) this.#shared.set(exchange, (shared = { bySource: [], left: 0 }));
       shared.bySource[source] = bodies.body;
-      shared.letters++;
+      shared.left += count;
     }
     return letter;
   }
@@ -62,9 +60,6 @@ export class Letters {
   }
 
   #close(letter: number): void {
-    const exchange = this.#exchange[letter]!;
-    const shared = this.#bodies[letter] instanceof SharedBody ? this.#shared.get(exchange) : undefined;
-    if (shared !== undefined && --shared.letters === 0) this.#shared.delete(exchange);
     this.#bodies[letter] = undefined;
     this.#header[letter] = undefined;
     this.#spare.push(letter);
@@ -79,9 +74,16 @@ export class Letters {
     return this.#bodies[this.#letterOf[slot]!] instanceof SharedBody;
   }
 
-  /** By source, the bodies of an exchange whose senders have one each; undefined where they have one for each target. */
-  sharedBodies(exchange: number): readonly unknown[] | undefined {
-    return this.#shared.get(exchange)?.bySource;
+  /**
+   * By source, the bodies of an exchange whose senders have one each, for a target that has got so many; undefined where they
+   * have one for each target. They are kept until all that were sent are taken.
+   */
+  takeShared(exchange: number, count: number): readonly unknown[] | undefined {
+    const shared = this.#shared.get(exchange);
+    if (shared === undefined) return undefined;
+    shared.left -= count;
+    if (shared.left === 0) this.#shared.delete(exchange);
+    return shared.bySource;
   }
 
   headerOf(slot: number): unknown {

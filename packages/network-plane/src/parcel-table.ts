@@ -184,6 +184,16 @@ export class ParcelTable implements Cargo {
     return placed;
   }
 
+  /**
+   * A parcel comes to a rank of this host: frees its slot if nothing of it is needed any more, as where all targets of its
+   * sender get the same and nobody asks what happened on the way. Whether it did.
+   */
+  settle(slot: number): boolean {
+    if (this.keepsHistory || !this.#letters.isShared(slot)) return false;
+    this.free(slot);
+    return true;
+  }
+
   free(slot: number): void {
     this.#count--;
     this.#letters.release(slot);
@@ -202,9 +212,12 @@ export class ParcelTable implements Cargo {
     return this.#letters.bodyOf(slot);
   }
 
-  /** By source, what all parcels of an exchange carry, if each sender has one body for all its targets. */
-  sharedBodies(exchange: number): readonly unknown[] | undefined {
-    return this.#letters.sharedBodies(exchange);
+  /**
+   * By source, what all parcels of an exchange carry, if each sender has one body for all its targets; for a target that has
+   * got so many of them.
+   */
+  takeSharedBodies(exchange: number, count: number): readonly unknown[] | undefined {
+    return this.#letters.takeShared(exchange, count);
   }
 
   headerOf(slot: number): unknown {
@@ -253,6 +266,7 @@ export class ParcelTable implements Cargo {
       }
       headerOf[index] = known;
       bodies.push(this.bodyOf(slot));
+      if (this.#letters.isShared(slot)) this.#letters.takeShared(numbers[slot * STRIDE + EXCHANGE]!, 1);
       this.free(slot);
     }
     const events = packShipments(eventBodies, bodies);

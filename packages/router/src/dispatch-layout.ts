@@ -2,7 +2,7 @@
 // Rows are ordered by physical expert, then token, then choice, so that a rank's rows lie side by side.
 
 import { invariant } from "@windtunnel/base";
-import { type ChoiceGroups, groupChoices } from "@windtunnel/model";
+import { type ChoiceGroups, countChoices, groupChoices } from "@windtunnel/model";
 import type { ExpertPlacement } from "./expert-placement.ts";
 
 /** A slot is token · choicesPerToken + choice; rows rowOffsets[p] … rowOffsets[p + 1] go to physical expert p. */
@@ -28,7 +28,36 @@ export function layoutDispatch(
     if (!(physical >= 0 && physical < physicalCount))
       invariant(false, `physical expert ${physical} of ${physicalCount}`);
   }
-  return { tokenCount, choicesPerToken, ...groupChoices(choices, physicalCount) };
+  return new ChoiceLayout(choices, tokenCount, choicesPerToken, physicalCount);
+}
+
+/** Rows are counted at once and put in their order when somebody asks: what is timed alone only asks how many there are. */
+class ChoiceLayout implements DispatchLayout {
+  readonly tokenCount: number;
+  readonly choicesPerToken: number;
+  readonly rowOffsets: Int32Array;
+  readonly #choices: Int32Array;
+  #groups: ChoiceGroups | undefined;
+
+  constructor(choices: Int32Array, tokenCount: number, choicesPerToken: number, physicalCount: number) {
+    this.tokenCount = tokenCount;
+    this.choicesPerToken = choicesPerToken;
+    this.rowOffsets = countChoices(choices, physicalCount);
+    this.#choices = choices;
+  }
+
+  get slotOfRow(): Int32Array {
+    return this.#grouped.slotOfRow;
+  }
+
+  get rowOfSlot(): Int32Array {
+    return this.#grouped.rowOfSlot;
+  }
+
+  get #grouped(): ChoiceGroups {
+    this.#groups ??= groupChoices(this.#choices, this.rowOffsets.length - 1);
+    return this.#groups;
+  }
 }
 
 /** Rows for each physical expert of a rank: [expertsPerRank]. */

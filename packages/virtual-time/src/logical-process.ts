@@ -36,6 +36,8 @@ export interface ProcessContext {
   send(event: OutgoingEvent): void;
   /** An event to the process itself, without an object. */
   sendSelf(time: Instant, kind: number, argument: number): void;
+  /** Whether a process lives on this host. */
+  isHere(process: number): boolean;
   /** A slot of the cargo to another process, as an event's argument. */
   hand(handed: HandedSlot): void;
   /** Whether anybody needs `announce`. */
@@ -72,7 +74,10 @@ export interface HandedSlot {
   /** As of an `OutgoingEvent`. */
   readonly sentAt: Instant;
   readonly time: Instant;
+  /** Tells apart what the sender hands on at one instant: counted by the sender. */
+  readonly sequence: number;
   readonly size: number;
+  /** -1: none, and the part is known by its gather and label alone. */
   readonly slot: number;
   /** Of the target's queue. Events of a lane mostly come in their order; it makes them cheaper and changes nothing else. */
   readonly lane: number;

@@ -48,6 +48,9 @@ export class Resident implements ProcessContext {
   readonly #latency: Float64Array;
   readonly #queue = new EventQueue();
   readonly #gathers = new Map<number, Gather>();
+  /** The one that was asked for last; parts of a gather often come one after the other. */
+  #lastNumber = -1;
+  #last: Gather | undefined;
   /** Gathers that are over, for the next ones. */
   readonly #spare: Gather[] = [];
   readonly #event: ProcessEvent;
@@ -189,9 +192,8 @@ export class Resident implements ProcessContext {
   }
 
   hand(handed: HandedSlot): void {
-    const { target, kind, sentAt, time } = handed;
+    const { target, kind, sentAt, time, sequence } = handed;
     this.#check(target, kind, sentAt, time);
-    const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.takeHanded(handed, handed.lane, this.number, sequence);
     else {
@@ -210,6 +212,10 @@ export class Resident implements ProcessContext {
     else own.take(slot, lane, source, sequence);
   }
 
+  isHere(process: number): boolean {
+    return this.#shared.residentOf(process) !== undefined;
+  }
+
   get announces(): boolean {
     return this.#shared.announces;
   }
@@ -223,9 +229,8 @@ export class Resident implements ProcessContext {
   }
 
   handPart(handed: HandedSlot, gather: number, label: number): void {
-    const { target, kind, sentAt, time } = handed;
+    const { target, kind, sentAt, time, sequence } = handed;
     this.#check(target, kind, sentAt, time);
-    const sequence = this.#nextSequence++;
     const rank = rankOfKey(kind, this.number);
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.filePart(handed, rank, sequence, gather, label);
@@ -251,6 +256,7 @@ export class Resident implements ProcessContext {
     const gather = this.#gathers.get(number);
     if (gather === undefined) return;
     this.#gathers.delete(number);
+    this.#lastNumber = -1;
     gather.clear();
     this.#spare.push(gather);
   }
@@ -261,8 +267,11 @@ export class Resident implements ProcessContext {
   }
 
   #gatherOf(number: number): Gather {
+    if (number === this.#lastNumber) return this.#last!;
     let gather = this.#gathers.get(number);
     if (gather === undefined) this.#gathers.set(number, (gather = this.#spare.pop() ?? new Gather()));
+    this.#lastNumber = number;
+    this.#last = gather;
     return gather;
   }
 

@@ -267,7 +267,16 @@ describe("gathers", () => {
       start: (context) => {
         for (const [index, at] of times.entries()) {
           const sentAt = RUN_START;
-          const handed = { target: 0, kind: 3, sentAt, time: at as Instant, size: 1, slot: 0, lane: 0 };
+          const handed = {
+            target: 0,
+            kind: 3,
+            sentAt,
+            time: at as Instant,
+            sequence: index,
+            size: 1,
+            slot: 0,
+            lane: 0,
+          };
           context.handPart(handed, 7, label + index);
         }
       },

@@ -277,7 +277,7 @@ class DelayingFabric implements LogicalProcess {
       this.#parcels.arrive(slot, time);
       const size = shipment.bytes[index]!;
       const handed = { target, kind: FABRIC_EVENTS.delivery, sentAt: context.now, time, size, slot };
-      context.handPart({ ...handed, lane: 0 }, shipment.exchange, shipment.source);
+      context.handPart({ ...handed, sequence: slot, lane: 0 }, shipment.exchange, shipment.source);
     }
   }
 }
