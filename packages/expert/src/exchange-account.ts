@@ -34,7 +34,7 @@ export class ExchangeAccount {
   readonly #acceptedTokens: TokenSet[] = [];
   /** Rows that are only counted: this rank's, by source, and by its own experts; whether all outputs were accepted. */
   #ownCounted: CountedRows | undefined;
-  #countedFrom: readonly number[] | undefined;
+  #countedFrom: Int32Array | undefined;
   #countedByExpert = new Int32Array(0);
   #hasAcceptedCounted = false;
 
@@ -107,7 +107,7 @@ export class ExchangeAccount {
   }
 
   /** Rows of every rank for this one, by source, where they are only counted. */
-  get countedFrom(): readonly number[] | undefined {
+  get countedFrom(): Int32Array | undefined {
     return this.#countedFrom;
   }
 
@@ -117,7 +117,7 @@ export class ExchangeAccount {
     const { degree, ranks } = this.#unit;
     const experts = this.#expertsPerRank;
     const first = this.#rank * experts;
-    const from: number[] = [];
+    const from = new Int32Array(degree);
     const byExpert = new Int32Array(experts);
     let total = 0;
     for (let source = 0; source < degree; source++) {
@@ -133,7 +133,7 @@ export class ExchangeAccount {
         byExpert[expert]! += end - before;
         before = end;
       }
-      from.push(before - start);
+      from[source] = before - start;
       total += before - start;
     }
     this.#countedFrom = from;

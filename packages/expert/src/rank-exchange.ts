@@ -243,10 +243,11 @@ export class RankExchange {
   sendAllRows(after: Completion, bytesOf: (rows: number) => number): void {
     const { layout, math } = this.#options;
     const { others } = this.unit;
-    const bytes: number[] = [];
+    const bytes = new Float64Array(others.length);
     if (math === undefined) {
       const counted = new CountedRows(this.rank, layout.rowOffsets, this.shape.expertsPerRank);
-      for (const other of others) bytes.push(bytesOf(counted.rowsFor(other)));
+      for (let index = 0; index < others.length; index++)
+        bytes[index] = bytesOf(counted.rowsFor(others[index]!));
       this.#account.sendAllRows();
       this.#sendAll(after, bytes, new SharedBody(counted));
       this.#account.keepOwnCounted(counted);
@@ -254,7 +255,7 @@ export class RankExchange {
     }
     const blocks = this.#allBlocks;
     const bodies = others.map((to) => blocks[to]!);
-    for (const { rows } of bodies) bytes.push(bytesOf(rows));
+    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
     this.#account.sendAllRows();
     this.#sendAll(after, bytes, bodies);
     this.#account.keepRows(this.rank, blocks[this.rank]!);
@@ -276,15 +277,16 @@ export class RankExchange {
   /** Sends every other rank the outputs for its rows and accepts this rank's own, for `receiveAllOutputs`. */
   sendAllOutputs(after: Completion, bytesOf: (rows: number) => number): void {
     const { others } = this.unit;
-    const bytes: number[] = [];
+    const bytes = new Float64Array(others.length);
     const { countedFrom } = this.#account;
     if (countedFrom !== undefined) {
-      for (const other of others) bytes.push(bytesOf(countedFrom[other]!));
+      for (let index = 0; index < others.length; index++)
+        bytes[index] = bytesOf(countedFrom[others[index]!]!);
       this.#sendAll(after, bytes, new SharedBody(new CountedOutputs(this.rank)));
       return;
     }
     const bodies = others.map((to) => this.outputsFor(to));
-    for (const { rows } of bodies) bytes.push(bytesOf(rows));
+    for (const [index, { rows }] of bodies.entries()) bytes[index] = bytesOf(rows);
     this.#sendAll(after, bytes, bodies);
     this.#account.acceptRows(this.rank, this.outputsFor(this.rank));
   }
@@ -306,7 +308,7 @@ export class RankExchange {
     return rowOffsets[first + this.shape.expertsPerRank]! - rowOffsets[first]!;
   }
 
-  #sendAll(after: Completion, bytes: readonly number[], bodies: Bodies): void {
+  #sendAll(after: Completion, bytes: Float64Array, bodies: Bodies): void {
     const { gpu, place } = this.#options;
     const targets = this.unit.otherRanks;
     gpu.send({ exchange: this.#number(0), phase: this.#phase, place, after, targets, bytes, bodies });

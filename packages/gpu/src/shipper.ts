@@ -43,13 +43,8 @@ export class Shipper {
     const { exchange, sentAt, header } = common;
     const source = this.#rank;
     return ways.map(({ route, places, targets: ofWay, entryPorts, exitPorts }) => {
-      const bytesOfWay: number[] = [];
       let total = 0;
-      for (const place of places) {
-        const each = bytes[place]!;
-        bytesOfWay.push(each);
-        total += each;
-      }
+      for (let index = 0; index < places.length; index++) total += bytes[places[index]!]!;
       const shipment: Shipment = {
         exchange,
         source,
@@ -58,7 +53,8 @@ export class Shipper {
         targets: ofWay,
         entryPorts,
         exitPorts,
-        bytes: bytesOfWay,
+        bytes,
+        places,
         bodies: isShared ? bodies : Array.from(places, (place) => bodies[place]),
       };
       return { route, shipment, bytes: total };

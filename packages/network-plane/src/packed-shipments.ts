@@ -3,7 +3,7 @@
 import { SharedBody, type Shipment } from "./parcels.ts";
 
 export interface PackedShipments {
-  readonly shipments: readonly (Omit<Shipment, "bodies" | "bytes"> & {
+  readonly shipments: readonly (Omit<Shipment, "bodies" | "bytes" | "places"> & {
     readonly bytes: Float64Array;
     readonly isShared: boolean;
     readonly bodyCount: number;
@@ -23,10 +23,15 @@ export function packShipments(eventBodies: readonly unknown[], carried: unknown[
       others.push(event);
       continue;
     }
-    const { bodies, bytes, ...shipment } = event as Shipment;
+    const { bodies, bytes, places, ...shipment } = event as Shipment;
     const isShared = bodies instanceof SharedBody;
     const each = isShared ? [bodies.body] : bodies;
-    shipments.push({ ...shipment, bytes: Float64Array.from(bytes), isShared, bodyCount: each.length });
+    shipments.push({
+      ...shipment,
+      bytes: Float64Array.from(shipment.targets, (_, index) => bytes[places?.[index] ?? index]!),
+      isShared,
+      bodyCount: each.length,
+    });
     for (const body of each) carried.push(body);
   }
   return { shipments, others, isShipment };

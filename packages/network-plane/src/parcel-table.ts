@@ -154,7 +154,7 @@ export class ParcelTable implements Cargo {
    * next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
    */
   put(shipment: Shipment, now: Instant, streams: SlotStreams = this.#arrivals): Int32Array {
-    const { source, exchange, sentAt, targets, exitPorts, bytes } = shipment;
+    const { source, exchange, sentAt, targets, exitPorts, bytes, places } = shipment;
     const count = targets.length;
     if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
     const placed = this.#placed;
@@ -173,7 +173,7 @@ export class ParcelTable implements Cargo {
       words[word + TARGET] = targets[index]!;
       const at = slot * STRIDE;
       numbers[at + EXCHANGE] = exchange;
-      numbers[at + BYTES] = bytes[index]!;
+      numbers[at + BYTES] = bytes[places === undefined ? index : places[index]!]!;
       numbers[at + TAIL_AT] = now;
       if (!this.keepsHistory) continue;
       const past = at + HISTORY;

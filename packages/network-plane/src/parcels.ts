@@ -23,6 +23,8 @@ export interface Shipment {
   readonly entryPorts: Int32Array;
   readonly exitPorts: Int32Array;
   readonly bytes: ArrayLike<number>;
+  /** Where each parcel's bytes stand in `bytes`, where a sender cuts one list into several shipments; else in order. */
+  readonly places?: Int32Array;
   /** Opaque to the fabric; carried to the targets. */
   readonly bodies: Bodies;
 }

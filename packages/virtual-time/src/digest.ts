@@ -41,7 +41,7 @@ export class EventDigest {
     this.#count += count;
   }
 
-  addPart(time: number, rank: number, sequence: number, size: number): void {
+  addPart({ time, size }: { time: number; size: number }, rank: number, sequence: number): void {
     const timeHigh = (time / 4_294_967_296) | 0;
     let low = Math.imul(FIRST_LOW ^ (time | 0), 0xcc9e2d51 | 0);
     low = Math.imul(((low << 15) | (low >>> 17)) ^ timeHigh ^ (size | 0), 0x1b873593);

@@ -78,7 +78,7 @@ export class Gather {
   }
 
   /** Files a part; whether it is the one that completes the gather. */
-  add(slot: number, label: number, time: number): boolean {
+  add({ slot, time }: { readonly slot: number; readonly time: number }, label: number): boolean {
     const part = this.#count++;
     if (part === this.#slots.length) this.#grow();
     this.#slots[part] = slot;

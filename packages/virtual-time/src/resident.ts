@@ -153,18 +153,18 @@ export class Resident implements ProcessContext {
 
   /** A part of one of this process's gathers. */
   filePart(part: TimedSlot, rank: number, sequence: number, number: number, label: number): void {
-    const { time, size, slot } = part;
+    const { time } = part;
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
-    this.digest.addPart(time, rank, sequence, size);
+    this.digest.addPart(part, rank, sequence);
     this.#partCount++;
     const { observer } = this.#shared;
     if (observer !== undefined) {
       const [kind, source] = [kindOfKey(rank), sourceOfKey(rank)];
       const at = { time: time as Instant, kind, source, sequence, target: this.number };
-      observer({ ...at, argument: number, size, body: undefined });
+      observer({ ...at, argument: number, size: part.size, body: undefined });
     }
     const gather = this.#gatherOf(number);
-    if (!gather.add(slot, label, time)) return;
+    if (!gather.add(part, label)) return;
     this.#promise.isStale = true;
     this.#wake(number, gather);
   }
@@ -175,8 +175,9 @@ export class Resident implements ProcessContext {
     this.#gatherOf(number).announce(count, notBefore);
   }
 
-  send({ target, kind, sentAt, time, size, body }: OutgoingEvent): void {
-    this.#check(target, kind, sentAt, time);
+  send(event: OutgoingEvent): void {
+    this.#check(event);
+    const { target, kind, time, size, body } = event;
     const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.file(time, kind, this.number, sequence, size, body);
@@ -192,8 +193,8 @@ export class Resident implements ProcessContext {
   }
 
   hand(handed: HandedSlot): void {
-    const { target, kind, sentAt, time, sequence } = handed;
-    this.#check(target, kind, sentAt, time);
+    this.#check(handed);
+    const { target, kind, time, sequence } = handed;
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.takeHanded(handed, handed.lane, this.number, sequence);
     else {
@@ -229,8 +230,8 @@ export class Resident implements ProcessContext {
   }
 
   handPart(handed: HandedSlot, gather: number, label: number): void {
-    const { target, kind, sentAt, time, sequence } = handed;
-    this.#check(target, kind, sentAt, time);
+    this.#check(handed);
+    const { target, kind, time, sequence } = handed;
     const rank = rankOfKey(kind, this.number);
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.filePart(handed, rank, sequence, gather, label);
@@ -275,7 +276,7 @@ export class Resident implements ProcessContext {
     return gather;
   }
 
-  #check(target: number, kind: number, sentAt: number, time: number): void {
+  #check({ target, kind, sentAt, time }: Pick<OutgoingEvent, "target" | "kind" | "sentAt" | "time">): void {
     const latency = this.#latency[this.#shared.classOf(target)]!;
     if (!(time >= sentAt + latency) || sentAt < this.now || !isKind(kind))
       this.#sendsWrong(target, kind, sentAt, time);
