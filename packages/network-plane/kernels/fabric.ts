@@ -2,7 +2,8 @@
 // twin is src/test-support/plain-fabric.ts. Functions trust their arguments.
 
 import { append, earliest, insert, pop, rowOf } from "./queue";
-import { Exit, Fabric, Handed, History, HopRecord, Link, Row, Seen } from "./records";
+import { Exit, Fabric, Handed, History, HopRecord, Link, Pool, Row, Seen } from "./records";
+import { moveParcel, releaseSlot, takeSlot } from "./slots";
 
 const END_OF_PATH: i32 = -1;
 const END_OF_TIME: f64 = 9007199254740992; // 2^53
@@ -20,7 +21,7 @@ const DELIVERY: i32 = 0;
 const HEAD: i32 = 2;
 
 /** Twice the place of a path's first link, plus 1 if it counts in the traffic, plus 1. */
-declare function path(fabric: usize, entryPort: i32, exitPort: i32, source: i32, target: i32): i32;
+declare function path(fabric: usize, entryPort: i32, exitPort: i32, slot: i32): i32;
 declare function exitOf(fabric: usize, target: i32, exitPort: i32): usize;
 declare function turn(fabric: usize, slot: i32): void;
 /** Ends the run: its time is over. */
@@ -28,13 +29,17 @@ declare function exhausted(fabric: usize): void;
 /** Ends the run: a parcel comes to a fabric at an instant that it has passed. */
 declare function late(fabric: usize, time: f64): void;
 
-/** Parcels that enter now; each says at which port it enters and leaves. */
-export function ship(address: usize, slots: usize, count: i32, now: f64): void {
+/**
+ * Parcels that enter now; each says at which port it enters and leaves. `tails` gets for each when its tail leaves its first
+ * link.
+ */
+export function ship(address: usize, slots: usize, count: i32, now: f64, tails: usize): void {
   const fabric = changetype<Fabric>(address);
   fabric.now = now;
   for (let index = 0; index < count; index++) {
     const slot = load<i32>(slots + (<usize>index << 2));
     enter(fabric, slot, rowOf(slot), true);
+    store<f64>(tails + (<usize>index << 3), rowOf(slot).tailAt);
   }
 }
 
@@ -99,7 +104,7 @@ function enter(fabric: Fabric, slot: i32, row: Row, isPort: bool): void {
     const ofEntry = load<usize>(fabric.pathsByEntry + (<usize>entryPort << 2));
     if (ofEntry != 0) known = load<i32>(ofEntry + (<usize>exitPort << 2));
   }
-  if (known == 0) known = path(address, entryPort, exitPort, row.source, row.target);
+  if (known == 0) known = path(address, entryPort, exitPort, slot);
   known--;
   if (known & 1) fabric.bytes += row.bytes;
   row.nextLink = known >> 1;
@@ -175,7 +180,12 @@ function leave(fabric: Fabric, slot: i32, row: Row, link: i32): void {
   const next = changetype<Fabric>(exit.fabric);
   if (headAt < next.passed) late(exit.fabric, headAt);
   row.order = <f64>fabric.process * SEQUENCE_LIMIT + sequence;
-  insert(next, lane, slot);
+  // Parcels of a lane lie side by side, since they come out in about the order in which they came.
+  const pool = changetype<Pool>(fabric.pool);
+  const moved = takeSlot(pool, next.laneStreams + (<usize>lane << 2));
+  moveParcel(slot, moved, <bool>fabric.keepsHistory);
+  releaseSlot(pool, slot);
+  insert(next, lane, moved);
 }
 
 /** Writes down that a parcel leaves. */
@@ -226,7 +236,7 @@ function keep(fabric: Fabric, history: History, link: i32, isPort: bool, queued:
 
 function record(fabric: Fabric, row: Row, link: i32, headAt: f64, start: f64, end: f64): void {
   const hop = changetype<HopRecord>(fabric.hopRecords + <usize>(fabric.hopRecordCount++) * offsetof<HopRecord>());
-  hop.source = row.source;
+  hop.letter = row.letter;
   hop.target = row.target;
   hop.link = link;
   hop.exchange = row.exchange;

@@ -4,14 +4,15 @@
 /** A parcel on its way: one cache line. Instants are in picoseconds. */
 @unmanaged
 export class Row {
-  source: i32;
   target: i32;
   exitPort: i32;
   /** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
   nextLink: i32;
   /** The slot of the parcel that comes next in its chain. */
   next: i32;
-  unused: i32;
+  /** What it carries, and which of the letter's bodies; see src/letters.ts. */
+  letter: i32;
+  place: i32;
   exchange: f64;
   bytes: f64;
   tailAt: f64;
@@ -41,6 +42,16 @@ export class Link {
   freeAt: f64;
   bytes: f64;
   longestWait: f64;
+}
+
+/** Slots in chunks; see src/slots.ts. */
+@unmanaged
+export class Pool {
+  /** First slots of free chunks: a stack. */
+  spare: usize;
+  spareCount: i32;
+  /** By chunk: a byte for its slots that are taken, or still to be given to the chunk's stream. */
+  held: usize;
 }
 
 /** Parcels that leave one link, in order. */
@@ -83,7 +94,7 @@ export class Handed {
 /** A parcel's way over a link, for recordings. */
 @unmanaged
 export class HopRecord {
-  source: i32;
+  letter: i32;
   target: i32;
   link: i32;
   unused: i32;
@@ -151,4 +162,7 @@ export class Fabric {
   seenCount: i32;
   recordsHops: i32;
   isSeen: i32;
+  pool: usize;
+  /** By lane of what comes from other fabrics: the stream of slots that it moves to. */
+  laneStreams: usize;
 }

@@ -3,19 +3,20 @@
 import { readFileSync } from "node:fs";
 import { WorldError } from "@windtunnel/base";
 import type { LineMemory } from "./line-memory.ts";
+import type { Slots } from "./slots.ts";
 
 type Address = number;
 
 /** The exports of kernels/fabric.ts. */
 export interface FabricFunctions {
-  ship(of: Address, slots: Address, count: number, now: number): void;
+  ship(of: Address, slots: Address, count: number, now: number, tails: Address): void;
   take(fabric: Address, slot: number, lane: number): void;
   run(fabric: Address, end: number, most: number): number;
 }
 
 /** What the kernel asks of a fabric. */
 export interface FabricQuestions {
-  path(entryPort: number, exitPort: number, source: number, target: number): number;
+  path(entryPort: number, exitPort: number, slot: number): number;
   exit(target: number, exitPort: number): Address;
   turn(slot: number): void;
   moreLoose(): void;
@@ -24,7 +25,7 @@ export interface FabricQuestions {
 }
 
 /** The record `Fabric` of kernels/records.ts: its bytes, and where its fields stand in numbers of 8 and of 4 bytes. */
-export const FABRIC_BYTES = 176;
+export const FABRIC_BYTES = 184;
 export const NUMBERS = { now: 0, hops: 1, events: 2, linkEvents: 3, bytes: 4, passed: 6 } as const;
 export const FIELDS = {
   digestLow: 14,
@@ -57,6 +58,8 @@ export const FIELDS = {
   seenCount: 41,
   recordsHops: 42,
   isSeen: 43,
+  pool: 44,
+  laneStreams: 45,
 } as const;
 
 /** Events that one call of the kernel handles at most, since it writes down so many hops and parcels that leave. */
@@ -73,6 +76,7 @@ let compiled: WebAssembly.Module | undefined;
 export class FabricKernel {
   readonly functions: FabricFunctions;
   readonly slots: Address;
+  readonly tails: Address;
   readonly handed: Address;
   readonly hopRecords: Address;
   readonly seen: Address;
@@ -80,22 +84,24 @@ export class FabricKernel {
   readonly #addresses = new Map<number, Address>();
   readonly #fabrics = new Map<Address, FabricQuestions>();
 
-  constructor(memory: LineMemory) {
+  constructor(memory: LineMemory, slots: Slots) {
     const asked = (address: Address): FabricQuestions => this.#fabrics.get(address)!;
     compiled ??= new WebAssembly.Module(readKernel());
     const fabric = {
-      path: (of: Address, entryPort: number, exitPort: number, source: number, target: number): number =>
-        asked(of).path(entryPort, exitPort, source, target),
+      path: (of: Address, entryPort: number, exitPort: number, slot: number): number =>
+        asked(of).path(entryPort, exitPort, slot),
       exitOf: (of: Address, target: number, exitPort: number): Address => asked(of).exit(target, exitPort),
       turn: (of: Address, slot: number): void => asked(of).turn(slot),
       exhausted: (of: Address): never => asked(of).exhausted(),
       late: (of: Address, time: number): never => asked(of).late(time),
     };
     const queue = { moreLoose: (of: Address): void => asked(of).moreLoose() };
-    const env = { memory: memory.memory };
-    const instance = new WebAssembly.Instance(compiled, { env, fabric, queue });
+    const ofSlots = { moreChunks: (): void => slots.addChunks() };
+    const imports = { env: { memory: memory.memory }, fabric, queue, slots: ofSlots };
+    const instance = new WebAssembly.Instance(compiled, imports);
     this.functions = instance.exports as unknown as FabricFunctions;
     this.slots = memory.take(MOST_AT_ONCE * 4);
+    this.tails = memory.take(MOST_AT_ONCE * 8);
     this.handed = memory.take(MOST_AT_ONCE * HANDED_BYTES);
     this.hopRecords = memory.take(MOST_AT_ONCE * HOP_RECORD_BYTES);
     this.seen = memory.take(MOST_AT_ONCE * SEEN_BYTES);

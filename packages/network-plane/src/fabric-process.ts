@@ -33,14 +33,13 @@ import {
   NEXT_LINK,
   ORDER,
   type ParcelTable,
-  SOURCE,
   STRIDE,
-  TAIL_AT,
+  TARGET,
   WORDS,
 } from "./parcel-table.ts";
 import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
 import { Paths } from "./paths.ts";
-import { SlotStreams } from "./slots.ts";
+import { slotStreams } from "./slots.ts";
 import type { Topology } from "./topology.ts";
 
 export interface FabricProcessOptions {
@@ -79,7 +78,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   readonly #links: LinkTable;
   readonly #paths: Paths;
   readonly #exits: Exits;
-  readonly #streams = new SlotStreams();
+  /** Where the stream of slots for what it is sent stands. */
+  readonly #stream: number;
   /** Undefined where nothing is recorded. */
   readonly #recorder: Recorder | undefined;
   /** The kernel's record of this fabric, and where its numbers and fields begin. */
@@ -105,6 +105,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     this.#links = new LinkTable(topology.links, overrides);
     this.#paths = new Paths(topology, memory);
     this.#exits = new Exits(memory, exitOf, endLatency, (each) => this.#kernel.addressOf(each));
+    this.#stream = slotStreams(memory, 1);
     this.#address = memory.take(FABRIC_BYTES);
     this.#numbers = this.#address / 8;
     this.#fields = this.#address / 4;
@@ -129,11 +130,13 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       handed: this.#kernel.handed,
       hopRecords: this.#kernel.hopRecords,
       seen: this.#kernel.seen,
+      pool: parcels.slots.address,
+      laneStreams: slotStreams(memory, HANDOVER_LANES),
     });
     this.#addLoose(FIRST_LOOSE);
     this.#setTables();
     this.#kernel.add(process, this.#address, {
-      path: (entryPort, exitPort, source, target) => this.#findPath(entryPort, exitPort, source, target),
+      path: (entryPort, exitPort, slot) => this.#findPath(entryPort, exitPort, slot),
       exit: (target, exitPort) => this.#findExit(target, exitPort),
       turn: (slot) => this.#turn(slot),
       moreLoose: () => this.#addLoose(this.#chainLimit),
@@ -181,8 +184,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const shipment = body as Shipment;
     const { targets, entryPorts, exitPorts, exchange } = shipment;
     this.#parcelCount += targets.length;
-    const slots = this.#parcels.put(shipment, context.now, this.#streams);
-    const { functions, slots: list } = this.#kernel;
+    const slots = this.#parcels.put(shipment, context.now, this.#stream);
+    const { functions, slots: list, tails } = this.#kernel;
     for (let from = 0; from < targets.length; from += MOST_AT_ONCE) {
       const to = Math.min(targets.length, from + MOST_AT_ONCE);
       const { words } = this.#memory;
@@ -192,14 +195,12 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         words[slot * WORDS + EXIT_PORT] = exitPorts[index]!;
         words[list / 4 + index - from] = slot;
       }
-      functions.ship(this.#address, list, to - from, context.now);
+      functions.ship(this.#address, list, to - from, context.now, tails);
+      // Its tail is not at its target before it has left its first link.
+      for (let index = from; context.announces && index < to; index++)
+        context.announce(targets[index]!, exchange, this.#memory.numbers[tails / 8 + index - from]!);
       this.#handOn(context, undefined);
     }
-    if (!context.announces) return;
-    // Its tail is not at its target before it has left its first link.
-    const { numbers } = this.#memory;
-    for (let index = 0; index < targets.length; index++)
-      context.announce(targets[index]!, exchange, numbers[slots[index]! * STRIDE + TAIL_AT]!);
   }
 
   /** Its hops and what other fabrics hand over: it knows in which order they come. */
@@ -266,7 +267,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       handed.size = numbers[slot * STRIDE + BYTES]!;
       if (words[word + 1] === 1) {
         handed.kind = FABRIC_EVENTS.delivery;
-        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!];
+        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, this.#parcels.sourceOf(slot)];
         if (context.isHere(handed.target) && this.#parcels.settle(slot)) handed.slot = NONE;
         context.handPart(handed, exchange, source);
       } else {
@@ -284,7 +285,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       const at = this.#kernel.hopRecords + index * HOP_RECORD_BYTES;
       const [word, number] = [at / 4, at / 8];
       recorder.hop(
-        words[word]!,
+        this.#parcels.sourceOfLetter(words[word]!),
         words[word + 1]!,
         numbers[number + 2]!,
         words[word + 2]!,
@@ -305,8 +306,9 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     }
   }
 
-  #findPath(entryPort: number, exitPort: number, source: number, target: number): number {
-    const found = this.#paths.find(entryPort, exitPort, flowOf(source, target));
+  #findPath(entryPort: number, exitPort: number, slot: number): number {
+    const target = this.#memory.words[slot * WORDS + TARGET]!;
+    const found = this.#paths.find(entryPort, exitPort, flowOf(this.#parcels.sourceOf(slot), target));
     this.#setTables();
     return found;
   }

@@ -10,34 +10,23 @@ interface SharedBodies {
   left: number;
 }
 
+/** By letter. */
 export class Letters {
-  /** By slot: its letter, and which of the letter's bodies it has. */
-  #letterOf = new Int32Array(0);
-  #placeOf = new Int32Array(0);
-  /** By letter. */
   readonly #bodies: (Bodies | undefined)[] = [];
   readonly #header: unknown[] = [];
+  readonly #source: number[] = [];
   readonly #left: number[] = [];
   readonly #spare: number[] = [];
   readonly #shared = new Map<number, SharedBodies>();
 
-  grow(capacity: number): void {
-    const longer = (array: Int32Array): Int32Array<ArrayBuffer> => {
-      const copy = new Int32Array(capacity);
-      copy.set(array);
-      return copy;
-    };
-    this.#letterOf = longer(this.#letterOf);
-    this.#placeOf = longer(this.#placeOf);
-  }
-
-  /** A letter for `count` parcels, each of which is attached once. */
+  /** A letter for `count` parcels, each of which releases it once. */
   open(count: number, shipment: Pick<Shipment, "exchange" | "source" | "bodies" | "header">): number {
     const { exchange, source, bodies, header } = shipment;
     const letter = this.#spare.pop() ?? this.#left.length;
     this.#left[letter] = count;
     this.#bodies[letter] = bodies;
     this.#header[letter] = header;
+    this.#source[letter] = source;
     if (bodies instanceof SharedBody) {
       let shared = this.#shared.get(exchange);
       if (shared === undefined) this.#shared.set(exchange, (shared = { bySource: [], left: 0 }));
@@ -47,31 +36,30 @@ export class Letters {
     return letter;
   }
 
-  attach(slot: number, letter: number, place: number): void {
-    this.#letterOf[slot] = letter;
-    this.#placeOf[slot] = place;
-  }
-
-  release(slot: number): void {
-    const letter = this.#letterOf[slot]!;
+  release(letter: number): void {
     const left = this.#left[letter]! - 1;
     this.#left[letter] = left;
-    if (left === 0) this.#close(letter);
-  }
-
-  #close(letter: number): void {
+    if (left > 0) return;
     this.#bodies[letter] = undefined;
     this.#header[letter] = undefined;
     this.#spare.push(letter);
   }
 
-  bodyOf(slot: number): unknown {
-    const bodies = this.#bodies[this.#letterOf[slot]!]!;
-    return bodies instanceof SharedBody ? bodies.body : bodies[this.#placeOf[slot]!];
+  sourceOf(letter: number): number {
+    return this.#source[letter]!;
   }
 
-  isShared(slot: number): boolean {
-    return this.#bodies[this.#letterOf[slot]!] instanceof SharedBody;
+  headerOf(letter: number): unknown {
+    return this.#header[letter];
+  }
+
+  bodyOf(letter: number, place: number): unknown {
+    const bodies = this.#bodies[letter]!;
+    return bodies instanceof SharedBody ? bodies.body : bodies[place];
+  }
+
+  isShared(letter: number): boolean {
+    return this.#bodies[letter] instanceof SharedBody;
   }
 
   /**
@@ -84,9 +72,5 @@ export class Letters {
     shared.left -= count;
     if (shared.left === 0) this.#shared.delete(exchange);
     return shared.bySource;
-  }
-
-  headerOf(slot: number): unknown {
-    return this.#header[this.#letterOf[slot]!];
   }
 }

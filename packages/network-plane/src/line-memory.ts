@@ -8,9 +8,10 @@ const LINE_BYTES = 64;
 
 export class LineMemory {
   readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1 });
-  /** All of it, as numbers of 8 and of 4 bytes. Made anew when it grows: read them again after every call that may take some. */
+  /** All of it, as numbers of 8 and of 4 bytes, and as bytes. Made anew when it grows: read them again after every call that may take some. */
   numbers: Float64Array = new Float64Array(this.memory.buffer);
   words: Int32Array = new Int32Array(this.memory.buffer);
+  bytes: Uint8Array = new Uint8Array(this.memory.buffer);
   /** Nothing stands at address 0. */
   #end = LINE_BYTES;
 
@@ -35,6 +36,7 @@ export class LineMemory {
     this.memory.grow(Math.min(most, Math.max(needed, Math.ceil(pages / 2))));
     this.numbers = new Float64Array(this.memory.buffer);
     this.words = new Int32Array(this.memory.buffer);
+    this.bytes = new Uint8Array(this.memory.buffer);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Instant, RandomStream } from "@windtunnel/base";
 import { expect, test } from "vitest";
 import { type ArrivedParcel, ParcelTable, shipmentOf } from "./index.ts";
-import { SlotStreams } from "./slots.ts";
+import { slotStreams } from "./slots.ts";
 
 const ROW_BYTES = 64;
 
@@ -62,19 +62,17 @@ test("a table grows, and slots are taken again once all of their chunk are free"
   expect(table.count).toBe(400);
 });
 
-test("parcels that leave a fabric at one port lie side by side", () => {
+test("slots of a stream lie side by side", () => {
   const table = new ParcelTable();
-  const streams = new SlotStreams();
-  const slots = Array.from({ length: 8 }, (_, source) => {
-    const parcels = [0, 3].map((exitPort) => {
-      return { target: exitPort, entryPort: source, exitPort, bytes: 1, body: undefined };
-    });
-    const common = { exchange: 0, source, sentAt: at(0), header: undefined };
-    return [...table.put(shipmentOf(common, parcels), at(0), streams).subarray(0, 2)];
-  });
-  for (const [source, [toFirst, toSecond]] of slots.entries()) {
-    expect(toFirst).toBe(slots[0]![0]! + source);
-    expect(toSecond).toBe(slots[0]![1]! + source);
+  const [one, other] = [slotStreams(table.memory, 1), slotStreams(table.memory, 1)];
+  const each = shipment(1, ["x", "y"]);
+  const slots = Array.from({ length: 4 }, () =>
+    [one, other].map((stream) => [...table.put(each, at(0), stream).subarray(0, 2)]),
+  );
+  for (const stream of [0, 1]) {
+    const first = slots[0]![stream]![0]!;
+    const taken = slots.flatMap((ofBoth) => ofBoth[stream]!);
+    expect(taken).toEqual(taken.map((_, index) => first + index));
   }
 });
 

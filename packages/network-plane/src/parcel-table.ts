@@ -9,17 +9,18 @@ import { Letters } from "./letters.ts";
 import { LineMemory } from "./line-memory.ts";
 import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
 import { SharedBody, type Shipment } from "./parcels.ts";
-import { Slots, SlotStreams } from "./slots.ts";
+import { Slots, slotStreams } from "./slots.ts";
 
 /** The record `Row` of kernels/records.ts in numbers of 8 and of 4 bytes; instants in picoseconds. */
 export const STRIDE = 8;
 export const WORDS = 16;
 /** In words. */
-export const SOURCE = 0;
-export const TARGET = 1;
-export const EXIT_PORT = 2;
+export const TARGET = 0;
+export const EXIT_PORT = 1;
 /** Where its next link stands in its fabric's list of paths; between two fabrics, the port where it enters the next one. */
-export const NEXT_LINK = 3;
+export const NEXT_LINK = 2;
+const LETTER = 4;
+const PLACE = 5;
 /** In numbers of 8 bytes. */
 export const EXCHANGE = 3;
 export const BYTES = 4;
@@ -108,10 +109,13 @@ export function shipmentOf(
 interface PackedParcels {
   readonly rows: Payload;
   readonly history: Payload | undefined;
-  /** Each header once, whether its parcels share a body, and which of them each parcel has. */
-  readonly headers: readonly unknown[];
-  readonly isShared: readonly boolean[];
-  readonly headerOf: Payload;
+  /** Each sending once, whether its parcels share a body, and of which one each parcel is. */
+  readonly sendings: readonly {
+    readonly source: number;
+    readonly header: unknown;
+    readonly isShared: boolean;
+  }[];
+  readonly sendingOf: Payload;
   readonly events: PackedShipments;
   /** Of the parcels, then of the shipments. */
   readonly bodies: unknown;
@@ -126,14 +130,14 @@ export interface ParcelTableOptions {
 
 export class ParcelTable implements Cargo {
   readonly memory: LineMemory = new LineMemory();
-  readonly kernel: FabricKernel = new FabricKernel(this.memory);
+  readonly kernel: FabricKernel;
   /** Whether it is kept what happens to parcels. */
   readonly keepsHistory: boolean;
   readonly #codec: BodyCodec;
-  readonly #slots: Slots;
+  readonly slots: Slots;
   readonly #letters = new Letters();
   /** For parcels of other hosts, and for those that enter no fabric. */
-  readonly #arrivals = new SlotStreams();
+  readonly #arrivals = slotStreams(this.memory, 1);
   /** What `put` gives. */
   #placed = new Int32Array(0);
   #count = 0;
@@ -141,7 +145,8 @@ export class ParcelTable implements Cargo {
   constructor({ codec = plainBodies, keepsHistory = false }: ParcelTableOptions = {}) {
     this.#codec = codec;
     this.keepsHistory = keepsHistory;
-    this.#slots = new Slots(this.memory, keepsHistory, (capacity) => this.#letters.grow(capacity));
+    this.slots = new Slots(this.memory, keepsHistory);
+    this.kernel = new FabricKernel(this.memory, this.slots);
   }
 
   /** Parcels that are on their way. */
@@ -150,27 +155,23 @@ export class ParcelTable implements Cargo {
   }
 
   /**
-   * Slots for the parcels of a shipment that enters a fabric now, from the fabric's streams by exit port; valid until the
-   * next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
+   * Slots for the parcels of a shipment that enters a fabric now, from the fabric's stream; valid until the next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
    */
-  put(shipment: Shipment, now: Instant, streams: SlotStreams = this.#arrivals): Int32Array {
-    const { source, exchange, sentAt, targets, exitPorts, bytes, places } = shipment;
+  put(shipment: Shipment, now: Instant, stream: number = this.#arrivals): Int32Array {
+    const { exchange, sentAt, targets, bytes, places } = shipment;
     const count = targets.length;
     if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
     const placed = this.#placed;
     const letter = this.#letters.open(count, shipment);
-    for (let index = 0; index < count; index++) {
-      const slot = streams.take(exitPorts[index]!, this.#slots);
-      placed[index] = slot;
-      this.#letters.attach(slot, letter, index);
-    }
+    for (let index = 0; index < count; index++) placed[index] = this.slots.take(stream);
     this.#count += count;
     const { numbers, words } = this.memory;
     for (let index = 0; index < count; index++) {
       const slot = placed[index]!;
       const word = slot * WORDS;
-      words[word + SOURCE] = source;
       words[word + TARGET] = targets[index]!;
+      words[word + LETTER] = letter;
+      words[word + PLACE] = index;
       const at = slot * STRIDE;
       numbers[at + EXCHANGE] = exchange;
       numbers[at + BYTES] = bytes[places === undefined ? index : places[index]!]!;
@@ -189,15 +190,15 @@ export class ParcelTable implements Cargo {
    * sender get the same and nobody asks what happened on the way. Whether it did.
    */
   settle(slot: number): boolean {
-    if (this.keepsHistory || !this.#letters.isShared(slot)) return false;
+    if (this.keepsHistory || !this.#letters.isShared(this.#letterOf(slot))) return false;
     this.free(slot);
     return true;
   }
 
   free(slot: number): void {
     this.#count--;
-    this.#letters.release(slot);
-    this.#slots.release(slot);
+    this.#letters.release(this.#letterOf(slot));
+    this.slots.release(slot);
   }
 
   arrive(slot: number, at: Instant): void {
@@ -209,7 +210,7 @@ export class ParcelTable implements Cargo {
   }
 
   bodyOf(slot: number): unknown {
-    return this.#letters.bodyOf(slot);
+    return this.#letters.bodyOf(this.#letterOf(slot), this.memory.words[slot * WORDS + PLACE]!);
   }
 
   /**
@@ -221,14 +222,27 @@ export class ParcelTable implements Cargo {
   }
 
   headerOf(slot: number): unknown {
-    return this.#letters.headerOf(slot);
+    return this.#letters.headerOf(this.#letterOf(slot));
+  }
+
+  sourceOf(slot: number): number {
+    return this.#letters.sourceOf(this.#letterOf(slot));
+  }
+
+  /** Of a parcel whose letter is known. */
+  sourceOfLetter(letter: number): number {
+    return this.#letters.sourceOf(letter);
+  }
+
+  #letterOf(slot: number): number {
+    return this.memory.words[slot * WORDS + LETTER]!;
   }
 
   /** What happened to a parcel that has arrived; where no history is kept, what its numbers say. */
   read(slot: number, into: Writable<ArrivedParcel>): void {
-    const { numbers, words } = this.memory;
+    const { numbers } = this.memory;
     const arrivedAt = this.arrivedAt(slot);
-    into.source = words[slot * WORDS + SOURCE]!;
+    into.source = this.sourceOf(slot);
     into.arrivedAt = arrivedAt;
     into.bytes = numbers[slot * STRIDE + BYTES]!;
     if (!this.keepsHistory) return;
@@ -249,66 +263,68 @@ export class ParcelTable implements Cargo {
   pack(slots: readonly number[], eventBodies: readonly unknown[]): PackedParcels {
     const rows = new Float64Array(slots.length * STRIDE);
     const history = this.keepsHistory ? new Float64Array(slots.length * STRIDE) : undefined;
-    const headerOf = new Int32Array(slots.length);
-    const headers = new Map<unknown, number>();
-    const isShared: boolean[] = [];
+    const sendingOf = new Int32Array(slots.length);
+    const indexOf = new Map<unknown, number>();
+    const sendings: PackedParcels["sendings"][number][] = [];
     const bodies: unknown[] = [];
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index]!;
       const { numbers } = this.memory;
       copyLine(numbers, slot * STRIDE, rows, index * STRIDE);
       if (history !== undefined) copyLine(numbers, slot * STRIDE + HISTORY, history, index * STRIDE);
-      const header = this.headerOf(slot);
-      let known = headers.get(header);
+      const [header, source] = [this.headerOf(slot), this.sourceOf(slot)];
+      const sending = header ?? source;
+      let known = indexOf.get(sending);
       if (known === undefined) {
-        headers.set(header, (known = headers.size));
-        isShared.push(this.#letters.isShared(slot));
+        indexOf.set(sending, (known = indexOf.size));
+        sendings.push({ source, header, isShared: this.#letters.isShared(this.#letterOf(slot)) });
       }
-      headerOf[index] = known;
+      sendingOf[index] = known;
       bodies.push(this.bodyOf(slot));
-      if (this.#letters.isShared(slot)) this.#letters.takeShared(numbers[slot * STRIDE + EXCHANGE]!, 1);
+      if (this.#letters.isShared(this.#letterOf(slot)))
+        this.#letters.takeShared(numbers[slot * STRIDE + EXCHANGE]!, 1);
       this.free(slot);
     }
     const events = packShipments(eventBodies, bodies);
     return {
       rows: payloadOf(rows),
       history: history === undefined ? undefined : payloadOf(history),
-      headers: [...headers.keys()],
-      isShared,
-      headerOf: payloadOf(headerOf),
+      sendings,
+      sendingOf: payloadOf(sendingOf),
       events,
       bodies: this.#codec.pack(bodies),
     };
   }
 
   unpack(packed: unknown): { slots: number[]; bodies: unknown[] } {
-    const { rows, history, headers, isShared, headerOf, events, bodies } = packed as PackedParcels;
+    const { rows, history, sendings, sendingOf, events, bodies } = packed as PackedParcels;
     const carried = this.#codec.unpack(bodies);
-    const headerIndex = new Int32Array(
-      headerOf.bytes.buffer,
-      headerOf.bytes.byteOffset,
-      headerOf.bytes.byteLength / 4,
+    const sendingIndex = new Int32Array(
+      sendingOf.bytes.buffer,
+      sendingOf.bytes.byteOffset,
+      sendingOf.bytes.byteLength / 4,
     );
-    const count = headerIndex.length;
+    const count = sendingIndex.length;
     const slots: number[] = [];
     const [lines, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
-    const countOf = new Int32Array(headers.length);
-    for (const index of headerIndex) countOf[index]!++;
-    const letterOf = new Int32Array(headers.length).fill(-1);
+    const countOf = new Int32Array(sendings.length);
+    for (const index of sendingIndex) countOf[index]!++;
+    const letterOf = new Int32Array(sendings.length).fill(-1);
     for (let index = 0; index < count; index++) {
-      const slot = this.#arrivals.take(0, this.#slots);
+      const slot = this.slots.take(this.#arrivals);
       const { numbers, words } = this.memory;
       copyLine(lines, index * STRIDE, numbers, slot * STRIDE);
       if (past !== undefined && this.keepsHistory)
         copyLine(past, index * STRIDE, numbers, slot * STRIDE + HISTORY);
-      const of = headerIndex[index]!;
+      const of = sendingIndex[index]!;
       if (letterOf[of] === -1) {
-        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, words[slot * WORDS + SOURCE]!];
-        const ofLetter = isShared[of]! ? new SharedBody(carried[index]) : carried;
-        const shipment = { exchange, source, header: headers[of], bodies: ofLetter };
-        letterOf[of] = this.#letters.open(countOf[of]!, shipment);
+        const { source, header, isShared } = sendings[of]!;
+        const ofLetter = isShared ? new SharedBody(carried[index]) : carried;
+        const exchange = numbers[slot * STRIDE + EXCHANGE]!;
+        letterOf[of] = this.#letters.open(countOf[of]!, { exchange, source, header, bodies: ofLetter });
       }
-      this.#letters.attach(slot, letterOf[of]!, index);
+      words[slot * WORDS + LETTER] = letterOf[of]!;
+      words[slot * WORDS + PLACE] = index;
       slots.push(slot);
     }
     this.#count += count;

@@ -1,6 +1,6 @@
 // Slots for parcels in a line memory: a slot is the number of its line. They come in chunks of one size; who fills a stream of
-// slots gets them one behind the other, so that parcels which leave a fabric at one port lie side by side where the next
-// fabric reads them. Where histories are kept, those of a chunk follow its rows.
+// slots gets them one behind the other, so that parcels which are needed one after the other lie side by side. Where histories
+// are kept, those of a chunk follow its rows. The kernel takes and gives back slots as well (kernels/slots.ts).
 
 import type { LineMemory } from "./line-memory.ts";
 
@@ -9,71 +9,93 @@ const CHUNK = 8;
 const CHUNK_BITS = 3;
 const CHUNKS_AT_ONCE = 32;
 const LINE_BYTES = 64;
-const NONE = -1;
+/** A stream that needs a chunk. */
+export const NO_SLOT = -1;
+
+/** The record `Pool` of kernels/records.ts. */
+const POOL_BYTES = 12;
+const SPARE = 0;
+const SPARE_COUNT = 1;
+const HELD = 2;
 
 export class Slots {
+  /** Of the record, for the kernel. */
+  readonly address: number;
   readonly #memory: LineMemory;
   readonly #chunkLines: number;
-  readonly #onGrow: (capacity: number) => void;
-  /** By the first slot of a chunk over `CHUNK`: slots that are taken, or still to be given to the chunk's stream. */
-  #held = new Uint8Array(0);
-  readonly #spare: number[] = [];
+  /** Chunks below which all are; a chunk is the first of its slots over `CHUNK`. */
+  #limit = 0;
 
-  /** `onGrow` is told below which number all slots are from now on. */
-  constructor(memory: LineMemory, keepsHistory: boolean, onGrow: (capacity: number) => void) {
+  constructor(memory: LineMemory, keepsHistory: boolean) {
     this.#memory = memory;
     this.#chunkLines = keepsHistory ? 2 * CHUNK : CHUNK;
-    this.#onGrow = onGrow;
+    this.address = memory.take(POOL_BYTES);
   }
 
-  /** The first of a chunk of slots, for a stream. */
-  takeChunk(): number {
-    if (this.#spare.length === 0) this.#carve();
-    const first = this.#spare.pop()!;
-    this.#held[first >> CHUNK_BITS] = CHUNK;
-    return first;
+  /** The next slot of a stream: an address where its next slot stands, at first `NO_SLOT`. */
+  take(stream: number): number {
+    const pool = this.address / 4;
+    let slot = this.#memory.words[stream / 4]!;
+    if (slot === NO_SLOT) {
+      if (this.#memory.words[pool + SPARE_COUNT] === 0) this.addChunks();
+      const { words, bytes } = this.#memory;
+      const left = words[pool + SPARE_COUNT]! - 1;
+      words[pool + SPARE_COUNT] = left;
+      slot = words[words[pool + SPARE]! / 4 + left]!;
+      bytes[words[pool + HELD]! + (slot >> CHUNK_BITS)] = CHUNK;
+    }
+    this.#memory.words[stream / 4] = ((slot + 1) & (CHUNK - 1)) === 0 ? NO_SLOT : slot + 1;
+    return slot;
   }
 
   release(slot: number): void {
+    const pool = this.address / 4;
+    const { words, bytes } = this.#memory;
     const chunk = slot >> CHUNK_BITS;
-    const held = this.#held[chunk]! - 1;
-    this.#held[chunk] = held;
-    if (held === 0) this.#spare.push(chunk << CHUNK_BITS);
+    const at = words[pool + HELD]! + chunk;
+    const held = bytes[at]! - 1;
+    bytes[at] = held;
+    if (held > 0) return;
+    const count = words[pool + SPARE_COUNT]!;
+    words[words[pool + SPARE]! / 4 + count] = chunk << CHUNK_BITS;
+    words[pool + SPARE_COUNT] = count + 1;
   }
 
-  #carve(): void {
+  addChunks(): void {
     const bytes = this.#chunkLines * LINE_BYTES;
     // Chunks begin at a multiple of their slots.
     const alignment = CHUNK * LINE_BYTES;
     const start = this.#memory.take(CHUNKS_AT_ONCE * bytes + alignment);
     const first = Math.ceil(start / alignment) * alignment;
+    const limit = (first + CHUNKS_AT_ONCE * bytes) / alignment;
+    if (limit > this.#limit) this.#grow(Math.max(limit, 2 * this.#limit));
+    const pool = this.address / 4;
+    const { words } = this.#memory;
+    const spare = words[pool + SPARE]! / 4;
+    let count = words[pool + SPARE_COUNT]!;
     for (let chunk = CHUNKS_AT_ONCE - 1; chunk >= 0; chunk--)
-      this.#spare.push((first + chunk * bytes) / LINE_BYTES);
-    const chunks = this.#memory.byteLength / alignment;
-    if (chunks <= this.#held.length) return;
-    const held = new Uint8Array(chunks);
-    held.set(this.#held);
-    this.#held = held;
-    this.#onGrow(chunks * CHUNK);
+      words[spare + count++] = (first + chunk * bytes) / LINE_BYTES;
+    words[pool + SPARE_COUNT] = count;
+  }
+
+  /** Room for the counts of so many chunks, and for all of them on the stack. */
+  #grow(limit: number): void {
+    const held = this.#memory.take(limit);
+    const spare = this.#memory.take(limit * 4);
+    const { words, bytes } = this.#memory;
+    const pool = this.address / 4;
+    const [heldBefore, spareBefore] = [words[pool + HELD]!, words[pool + SPARE]!];
+    bytes.copyWithin(held, heldBefore, heldBefore + this.#limit);
+    bytes.copyWithin(spare, spareBefore, spareBefore + 4 * this.#limit);
+    words[pool + HELD] = held;
+    words[pool + SPARE] = spare;
+    this.#limit = limit;
   }
 }
 
-/** Streams of slots by number; each holds a chunk that it has begun. */
-export class SlotStreams {
-  /** By stream: its next slot; `NONE` where it needs a chunk. */
-  #next = new Int32Array(0);
-
-  take(stream: number, slots: Slots): number {
-    if (stream >= this.#next.length) this.#grow(stream);
-    let slot = this.#next[stream]!;
-    if (slot === NONE) slot = slots.takeChunk();
-    this.#next[stream] = ((slot + 1) & (CHUNK - 1)) === 0 ? NONE : slot + 1;
-    return slot;
-  }
-
-  #grow(stream: number): void {
-    const next = new Int32Array(Math.max(8, 2 * (stream + 1))).fill(NONE);
-    next.set(this.#next);
-    this.#next = next;
-  }
+/** Streams of slots, side by side; gives the address of the first. */
+export function slotStreams(memory: LineMemory, count: number): number {
+  const address = memory.take(count * 4);
+  memory.words.fill(NO_SLOT, address / 4, address / 4 + count);
+  return address;
 }
