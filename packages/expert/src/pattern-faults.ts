@@ -31,7 +31,12 @@ export class PatternFaults {
     if (mistake !== undefined) this.fail(mistake);
   }
 
-  *guarded<Result>(program: Program<Result>): Program<Result> {
+  /** A program of a user's file, whose errors are told by its line; any other as it is. */
+  guarded<Result>(program: Program<Result>): Program<Result> {
+    return this.file === undefined ? program : this.#toldFrom(program);
+  }
+
+  *#toldFrom<Result>(program: Program<Result>): Program<Result> {
     try {
       return yield* program;
     } catch (error) {

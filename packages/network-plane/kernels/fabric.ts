@@ -2,7 +2,7 @@
 // twin is src/test-support/plain-fabric.ts. Functions trust their arguments.
 
 import { append, earliest, insert, pop, rowOf } from "./queue";
-import { Exit, Fabric, Handed, History, HopRecord, Link, Pool, Row, Seen } from "./records";
+import { Draft, Exit, Fabric, Handed, History, HopRecord, Link, Pool, Row, Seen } from "./records";
 import { moveParcel, releaseSlot, takeSlot } from "./slots";
 
 const END_OF_PATH: i32 = -1;
@@ -30,17 +30,49 @@ declare function exhausted(fabric: usize): void;
 declare function late(fabric: usize, time: f64): void;
 
 /**
- * Parcels that enter now; each says at which port it enters and leaves. `tails` gets for each when its tail leaves its first
- * link.
+ * Parcels of a shipment that enter now, from `place` on in their letter. Afterwards each draft says when its parcel's tail
+ * leaves its first link.
  */
-export function ship(address: usize, slots: usize, count: i32, now: f64, tails: usize): void {
+export function ship(
+  address: usize,
+  drafts: usize,
+  count: i32,
+  exchange: f64,
+  letter: i32,
+  place: i32,
+  now: f64,
+  sentAt: f64,
+): void {
   const fabric = changetype<Fabric>(address);
+  const pool = changetype<Pool>(fabric.pool);
   fabric.now = now;
   for (let index = 0; index < count; index++) {
-    const slot = load<i32>(slots + (<usize>index << 2));
-    enter(fabric, slot, rowOf(slot), true);
-    store<f64>(tails + (<usize>index << 3), rowOf(slot).tailAt);
+    const draft = changetype<Draft>(drafts + <usize>index * offsetof<Draft>());
+    const slot = takeSlot(pool, fabric.stream);
+    const row = rowOf(slot);
+    row.target = draft.target;
+    row.exitPort = draft.exitPort;
+    row.nextLink = draft.entryPort;
+    row.letter = letter;
+    row.place = place + index;
+    row.exchange = exchange;
+    row.bytes = draft.bytes;
+    row.tailAt = now;
+    if (fabric.keepsHistory) begin(historyOf(slot), sentAt);
+    enter(fabric, slot, row, true);
+    draft.tailAt = row.tailAt;
   }
+}
+
+function begin(history: History, sentAt: f64): void {
+  history.sentAt = sentAt;
+  history.queued = 0;
+  history.portQueued = 0;
+  history.transfer = 0;
+  history.slowest = 0;
+  history.limiting = 0;
+  history.limitingQueue = 0;
+  history.relayedAt = -1;
 }
 
 /** A parcel that another fabric hands over. */

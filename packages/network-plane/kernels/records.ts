@@ -22,6 +22,17 @@ export class Row {
   order: f64;
 }
 
+/** A parcel before it enters; afterwards, when its tail leaves its first link. */
+@unmanaged
+export class Draft {
+  target: i32;
+  entryPort: i32;
+  exitPort: i32;
+  unused: i32;
+  bytes: f64;
+  tailAt: f64;
+}
+
 /** What happened to a parcel: `HISTORY_BYTES` behind its row, where it is kept. */
 @unmanaged
 export class History {
@@ -163,6 +174,8 @@ export class Fabric {
   recordsHops: i32;
   isSeen: i32;
   pool: usize;
+  /** The stream of slots for what the fabric is sent. */
+  stream: usize;
   /** By lane of what comes from other fabrics: the stream of slots that it moves to. */
   laneStreams: usize;
 }

@@ -9,7 +9,16 @@ type Address = number;
 
 /** The exports of kernels/fabric.ts. */
 export interface FabricFunctions {
-  ship(of: Address, slots: Address, count: number, now: number, tails: Address): void;
+  ship(
+    of: Address,
+    drafts: Address,
+    count: number,
+    exchange: number,
+    letter: number,
+    place: number,
+    now: number,
+    sentAt: number,
+  ): void;
   take(fabric: Address, slot: number, lane: number): void;
   run(fabric: Address, end: number, most: number): number;
 }
@@ -25,7 +34,7 @@ export interface FabricQuestions {
 }
 
 /** The record `Fabric` of kernels/records.ts: its bytes, and where its fields stand in numbers of 8 and of 4 bytes. */
-export const FABRIC_BYTES = 184;
+export const FABRIC_BYTES = 192;
 export const NUMBERS = { now: 0, hops: 1, events: 2, linkEvents: 3, bytes: 4, passed: 6 } as const;
 export const FIELDS = {
   digestLow: 14,
@@ -59,12 +68,14 @@ export const FIELDS = {
   recordsHops: 42,
   isSeen: 43,
   pool: 44,
-  laneStreams: 45,
+  stream: 45,
+  laneStreams: 46,
 } as const;
 
 /** Events that one call of the kernel handles at most, since it writes down so many hops and parcels that leave. */
 export const MOST_AT_ONCE = 256;
-/** Of the records `Handed`, `HopRecord` and `Seen`. */
+/** Of the records `Draft`, `Handed`, `HopRecord` and `Seen`. */
+export const DRAFT_BYTES = 32;
 export const HANDED_BYTES = 40;
 export const HOP_RECORD_BYTES = 48;
 export const SEEN_BYTES = 32;
@@ -75,8 +86,7 @@ let compiled: WebAssembly.Module | undefined;
 /** The kernel over the memory of a host, and what it writes for whoever calls: shared by the fabrics of the host. */
 export class FabricKernel {
   readonly functions: FabricFunctions;
-  readonly slots: Address;
-  readonly tails: Address;
+  readonly drafts: Address;
   readonly handed: Address;
   readonly hopRecords: Address;
   readonly seen: Address;
@@ -100,8 +110,7 @@ export class FabricKernel {
     const imports = { env: { memory: memory.memory }, fabric, queue, slots: ofSlots };
     const instance = new WebAssembly.Instance(compiled, imports);
     this.functions = instance.exports as unknown as FabricFunctions;
-    this.slots = memory.take(MOST_AT_ONCE * 4);
-    this.tails = memory.take(MOST_AT_ONCE * 8);
+    this.drafts = memory.take(MOST_AT_ONCE * DRAFT_BYTES);
     this.handed = memory.take(MOST_AT_ONCE * HANDED_BYTES);
     this.hopRecords = memory.take(MOST_AT_ONCE * HOP_RECORD_BYTES);
     this.seen = memory.take(MOST_AT_ONCE * SEEN_BYTES);

@@ -15,6 +15,7 @@ import {
 } from "@windtunnel/virtual-time";
 import { type Exit, Exits } from "./exits.ts";
 import {
+  DRAFT_BYTES,
   FABRIC_BYTES,
   type FabricKernel,
   FIELDS,
@@ -78,8 +79,6 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   readonly #links: LinkTable;
   readonly #paths: Paths;
   readonly #exits: Exits;
-  /** Where the stream of slots for what it is sent stands. */
-  readonly #stream: number;
   /** Undefined where nothing is recorded. */
   readonly #recorder: Recorder | undefined;
   /** The kernel's record of this fabric, and where its numbers and fields begin. */
@@ -105,7 +104,6 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     this.#links = new LinkTable(topology.links, overrides);
     this.#paths = new Paths(topology, memory);
     this.#exits = new Exits(memory, exitOf, endLatency, (each) => this.#kernel.addressOf(each));
-    this.#stream = slotStreams(memory, 1);
     this.#address = memory.take(FABRIC_BYTES);
     this.#numbers = this.#address / 8;
     this.#fields = this.#address / 4;
@@ -131,6 +129,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       hopRecords: this.#kernel.hopRecords,
       seen: this.#kernel.seen,
       pool: parcels.slots.address,
+      stream: slotStreams(memory, 1),
       laneStreams: slotStreams(memory, HANDOVER_LANES),
     });
     this.#addLoose(FIRST_LOOSE);
@@ -182,23 +181,27 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       "a fabric is sent shipments and handed parcels, and nothing else",
     );
     const shipment = body as Shipment;
-    const { targets, entryPorts, exitPorts, exchange } = shipment;
+    const { targets, entryPorts, exitPorts, bytes, places, exchange, sentAt } = shipment;
     this.#parcelCount += targets.length;
-    const slots = this.#parcels.put(shipment, context.now, this.#stream);
-    const { functions, slots: list, tails } = this.#kernel;
+    const letter = this.#parcels.open(shipment);
+    const { functions, drafts } = this.#kernel;
     for (let from = 0; from < targets.length; from += MOST_AT_ONCE) {
-      const to = Math.min(targets.length, from + MOST_AT_ONCE);
-      const { words } = this.#memory;
-      for (let index = from; index < to; index++) {
-        const slot = slots[index]!;
-        words[slot * WORDS + NEXT_LINK] = entryPorts[index]!;
-        words[slot * WORDS + EXIT_PORT] = exitPorts[index]!;
-        words[list / 4 + index - from] = slot;
+      const count = Math.min(targets.length - from, MOST_AT_ONCE);
+      const { words, numbers } = this.#memory;
+      for (let index = 0; index < count; index++) {
+        const at = drafts + index * DRAFT_BYTES;
+        const place = from + index;
+        words[at / 4] = targets[place]!;
+        words[at / 4 + 1] = entryPorts[place]!;
+        words[at / 4 + 2] = exitPorts[place]!;
+        numbers[at / 8 + 2] = bytes[places === undefined ? place : places[place]!]!;
       }
-      functions.ship(this.#address, list, to - from, context.now, tails);
+      functions.ship(this.#address, drafts, count, exchange, letter, from, context.now, sentAt);
       // Its tail is not at its target before it has left its first link.
-      for (let index = from; context.announces && index < to; index++)
-        context.announce(targets[index]!, exchange, this.#memory.numbers[tails / 8 + index - from]!);
+      for (let index = 0; context.announces && index < count; index++) {
+        const tailAt = this.#memory.numbers[(drafts + index * DRAFT_BYTES) / 8 + 3]!;
+        context.announce(targets[from + index]!, exchange, tailAt);
+      }
       this.#handOn(context, undefined);
     }
   }

@@ -63,16 +63,12 @@ test("a table grows, and slots are taken again once all of their chunk are free"
 });
 
 test("slots of a stream lie side by side", () => {
-  const table = new ParcelTable();
-  const [one, other] = [slotStreams(table.memory, 1), slotStreams(table.memory, 1)];
-  const each = shipment(1, ["x", "y"]);
-  const slots = Array.from({ length: 4 }, () =>
-    [one, other].map((stream) => [...table.put(each, at(0), stream).subarray(0, 2)]),
-  );
+  const { memory, slots } = new ParcelTable();
+  const streams = slotStreams(memory, 2);
+  const taken = Array.from({ length: 8 }, () => [slots.take(streams), slots.take(streams + 4)]);
   for (const stream of [0, 1]) {
-    const first = slots[0]![stream]![0]!;
-    const taken = slots.flatMap((ofBoth) => ofBoth[stream]!);
-    expect(taken).toEqual(taken.map((_, index) => first + index));
+    const first = taken[0]![stream]!;
+    expect(taken.map((both) => both[stream])).toEqual(taken.map((_, index) => first + index));
   }
 });
 

@@ -154,17 +154,23 @@ export class ParcelTable implements Cargo {
     return this.#count;
   }
 
+  /** For whoever puts a shipment's parcels into slots itself: what they carry, as the number of their letter. */
+  open(shipment: Shipment): number {
+    const count = shipment.targets.length;
+    this.#count += count;
+    return this.#letters.open(count, shipment);
+  }
+
   /**
-   * Slots for the parcels of a shipment that enters a fabric now, from the fabric's stream; valid until the next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
+   * Slots for the parcels of a shipment that enters no fabric; valid until the next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
    */
-  put(shipment: Shipment, now: Instant, stream: number = this.#arrivals): Int32Array {
+  put(shipment: Shipment, now: Instant): Int32Array {
     const { exchange, sentAt, targets, bytes, places } = shipment;
     const count = targets.length;
     if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
     const placed = this.#placed;
-    const letter = this.#letters.open(count, shipment);
-    for (let index = 0; index < count; index++) placed[index] = this.slots.take(stream);
-    this.#count += count;
+    const letter = this.open(shipment);
+    for (let index = 0; index < count; index++) placed[index] = this.slots.take(this.#arrivals);
     const { numbers, words } = this.memory;
     for (let index = 0; index < count; index++) {
       const slot = placed[index]!;
