@@ -228,6 +228,7 @@ function handOut(fabric: Fabric, slot: i32, exit: Exit, time: f64, sequence: f64
   handed.sentAt = fabric.now;
   handed.time = time;
   handed.sequence = sequence;
+  handed.size = rowOf(slot).bytes;
   return handed;
 }
 

@@ -100,6 +100,7 @@ export class Handed {
   sentAt: f64;
   time: f64;
   sequence: f64;
+  size: f64;
 }
 
 /** A parcel's way over a link, for recordings. */

@@ -76,7 +76,7 @@ export const FIELDS = {
 export const MOST_AT_ONCE = 256;
 /** Of the records `Draft`, `Handed`, `HopRecord` and `Seen`. */
 export const DRAFT_BYTES = 32;
-export const HANDED_BYTES = 40;
+export const HANDED_BYTES = 48;
 export const HOP_RECORD_BYTES = 48;
 export const SEEN_BYTES = 32;
 

@@ -28,7 +28,6 @@ import {
 import type { LineMemory } from "./line-memory.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
 import {
-  BYTES,
   EXCHANGE,
   EXIT_PORT,
   NEXT_LINK,
@@ -89,7 +88,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   /** Chains, with those that hold a parcel each. */
   #chainLimit: number;
   /** What is handed over next; one object for all. */
-  readonly #handed: { -readonly [Key in keyof HandedSlot]: HandedSlot[Key] };
+  readonly #handed: HandedRecord;
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
@@ -148,8 +147,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         invariant(false, `event at ${time} ps for process ${process} arrived below the bound ${passed} ps`);
       },
     });
-    const at = 0 as Instant;
-    this.#handed = { target: 0, kind: 0, sentAt: at, time: at, sequence: 0, size: 0, slot: 0, lane: 0 };
+    this.#handed = new HandedRecord(memory);
   }
 
   /**
@@ -191,10 +189,10 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       for (let index = 0; index < count; index++) {
         const at = drafts + index * DRAFT_BYTES;
         const place = from + index;
-        words[at / 4] = targets[place]!;
-        words[at / 4 + 1] = entryPorts[place]!;
-        words[at / 4 + 2] = exitPorts[place]!;
-        numbers[at / 8 + 2] = bytes[places === undefined ? place : places[place]!]!;
+        words[at >>> 2] = targets[place]!;
+        words[(at >>> 2) + 1] = entryPorts[place]!;
+        words[(at >>> 2) + 2] = exitPorts[place]!;
+        numbers[(at >>> 3) + 2] = bytes[places === undefined ? place : places[place]!]!;
       }
       functions.ship(this.#address, drafts, count, exchange, letter, from, context.now, sentAt);
       // Its tail is not at its target before it has left its first link.
@@ -219,7 +217,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const { words, numbers } = this.#memory;
     return words[this.#fields + FIELDS.heads] === 0
       ? NEVER
-      : numbers[words[this.#fields + FIELDS.heap]! / 8]!;
+      : numbers[words[this.#fields + FIELDS.heap]! >>> 3]!;
   }
 
   take(slot: number, lane: number, source: number, sequence: number): void {
@@ -257,26 +255,16 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const count = this.#memory.words[this.#fields + FIELDS.handedCount]!;
     this.#memory.words[this.#fields + FIELDS.handedCount] = 0;
     for (let index = 0; index < count; index++) {
-      const { words, numbers } = this.#memory;
-      const at = this.#kernel.handed + index * HANDED_BYTES;
-      const [word, number] = [at / 4, at / 8];
-      const slot = words[word]!;
-      handed.sequence = numbers[number + 4]!;
-      handed.slot = slot;
-      handed.target = words[word + 2]!;
-      handed.lane = words[word + 3]!;
-      handed.sentAt = numbers[number + 2]! as Instant;
-      handed.time = numbers[number + 3]! as Instant;
-      handed.size = numbers[slot * STRIDE + BYTES]!;
-      if (words[word + 1] === 1) {
-        handed.kind = FABRIC_EVENTS.delivery;
-        const [exchange, source] = [numbers[slot * STRIDE + EXCHANGE]!, this.#parcels.sourceOf(slot)];
-        if (context.isHere(handed.target) && this.#parcels.settle(slot)) handed.slot = NONE;
-        context.handPart(handed, exchange, source);
-      } else {
-        handed.kind = FABRIC_EVENTS.handover;
+      handed.address = this.#kernel.handed + index * HANDED_BYTES;
+      if (handed.kind !== FABRIC_EVENTS.delivery) {
         context.hand(handed);
+        continue;
       }
+      const { slot } = handed;
+      const exchange = this.#memory.numbers[slot * STRIDE + EXCHANGE]!;
+      const source = this.#parcels.sourceOf(slot);
+      if (context.isHere(handed.target) && this.#parcels.settle(slot)) handed.forgetSlot();
+      context.handPart(handed, exchange, source);
     }
   }
 
@@ -374,6 +362,54 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   #set(values: Partial<Record<keyof typeof FIELDS, number>>): void {
     for (const [field, value] of Object.entries(values))
       this.#memory.words[this.#fields + FIELDS[field as keyof typeof FIELDS]] = value;
+  }
+}
+
+/** A record `Handed` as whoever takes it over reads it: numbers that stood in an object would be objects themselves. */
+class HandedRecord implements HandedSlot {
+  address = 0;
+  readonly #memory: LineMemory;
+
+  constructor(memory: LineMemory) {
+    this.#memory = memory;
+  }
+
+  get slot(): number {
+    return this.#memory.words[this.address >>> 2]!;
+  }
+
+  get kind(): number {
+    const isDelivery = this.#memory.words[(this.address >>> 2) + 1] === 1;
+    return isDelivery ? FABRIC_EVENTS.delivery : FABRIC_EVENTS.handover;
+  }
+
+  get target(): number {
+    return this.#memory.words[(this.address >>> 2) + 2]!;
+  }
+
+  get lane(): number {
+    return this.#memory.words[(this.address >>> 2) + 3]!;
+  }
+
+  get sentAt(): Instant {
+    return this.#memory.numbers[(this.address >>> 3) + 2]! as Instant;
+  }
+
+  get time(): Instant {
+    return this.#memory.numbers[(this.address >>> 3) + 3]! as Instant;
+  }
+
+  get sequence(): number {
+    return this.#memory.numbers[(this.address >>> 3) + 4]!;
+  }
+
+  get size(): number {
+    return this.#memory.numbers[(this.address >>> 3) + 5]!;
+  }
+
+  /** Its slot is free. */
+  forgetSlot(): void {
+    this.#memory.words[this.address >>> 2] = NONE;
   }
 }
 

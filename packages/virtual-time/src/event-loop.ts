@@ -117,7 +117,7 @@ export class EventLoop {
     if (gather === undefined && slot >= 0) resident.takeHanded(event, label, sourceOfKey(rank), sequence);
     else if (gather === undefined)
       resident.file(time, kindOfKey(rank), sourceOfKey(rank), sequence, size, body);
-    else resident.filePart(event, rank, sequence, gather, label);
+    else resident.filePart(event, rank, gather, label);
   }
 
   /** Parts that set out on another host. */

@@ -36,7 +36,7 @@ export interface Neighbourhood {
 }
 
 /** A slot that comes to a process, as whoever files it has it. */
-type TimedSlot = Readonly<{ time: number; size: number; slot: number }>;
+type TimedSlot = Readonly<{ time: number; sequence: number; size: number; slot: number }>;
 
 export class Resident implements ProcessContext {
   readonly number: number;
@@ -152,15 +152,15 @@ export class Resident implements ProcessContext {
   }
 
   /** A part of one of this process's gathers. */
-  filePart(part: TimedSlot, rank: number, sequence: number, number: number, label: number): void {
+  filePart(part: TimedSlot, rank: number, number: number, label: number): void {
     const { time } = part;
     if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
-    this.digest.addPart(part, rank, sequence);
+    this.digest.addPart(part, rank);
     this.#partCount++;
     const { observer } = this.#shared;
     if (observer !== undefined) {
       const [kind, source] = [kindOfKey(rank), sourceOfKey(rank)];
-      const at = { time: time as Instant, kind, source, sequence, target: this.number };
+      const at = { time: time as Instant, kind, source, sequence: part.sequence, target: this.number };
       observer({ ...at, argument: number, size: part.size, body: undefined });
     }
     const gather = this.#gatherOf(number);
@@ -194,11 +194,11 @@ export class Resident implements ProcessContext {
 
   hand(handed: HandedSlot): void {
     this.#check(handed);
-    const { target, kind, time, sequence } = handed;
+    const { target, kind, sequence } = handed;
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.takeHanded(handed, handed.lane, this.number, sequence);
     else {
-      const { size, slot, lane } = handed;
+      const { time, size, slot, lane } = handed;
       const rank = rankOfKey(kind, this.number);
       this.#shared.outboxFor(target, time).addHanded(time, rank, sequence, target, size, slot, lane);
     }
@@ -231,12 +231,12 @@ export class Resident implements ProcessContext {
 
   handPart(handed: HandedSlot, gather: number, label: number): void {
     this.#check(handed);
-    const { target, kind, time, sequence } = handed;
+    const { target, kind } = handed;
     const rank = rankOfKey(kind, this.number);
     const resident = this.#shared.residentOf(target);
-    if (resident !== undefined) resident.filePart(handed, rank, sequence, gather, label);
+    if (resident !== undefined) resident.filePart(handed, rank, gather, label);
     else {
-      const { size, slot } = handed;
+      const { time, sequence, size, slot } = handed;
       this.#shared.outboxFor(target, time).addPart(time, rank, sequence, target, size, gather, slot, label);
     }
   }
