@@ -29,7 +29,6 @@ import type { LineMemory } from "./line-memory.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
 import {
   EXCHANGE,
-  EXIT_PORT,
   NEXT_LINK,
   ORDER,
   type ParcelTable,
