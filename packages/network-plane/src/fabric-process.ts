@@ -27,15 +27,7 @@ import {
 } from "./fabric-kernel.ts";
 import type { LineMemory } from "./line-memory.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
-import {
-  EXCHANGE,
-  NEXT_LINK,
-  ORDER,
-  type ParcelTable,
-  STRIDE,
-  TARGET,
-  WORDS,
-} from "./parcel-table.ts";
+import { EXCHANGE, NEXT_LINK, ORDER, type ParcelTable, STRIDE, TARGET, WORDS } from "./parcel-table.ts";
 import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
 import { Paths } from "./paths.ts";
 import { slotStreams } from "./slots.ts";

@@ -18,21 +18,32 @@ export function layoutDispatch(
   choicesPerToken: number,
   placement: ExpertPlacement,
 ): DispatchLayout {
-  invariant(
-    choices.length === tokenCount * choicesPerToken,
-    `${choices.length} choices of ${tokenCount} tokens`,
-  );
-  const { physicalCount } = placement;
+  checkChoices(choices, tokenCount * choicesPerToken, placement);
+  return { tokenCount, choicesPerToken, ...groupChoices(choices, placement.physicalCount) };
+}
+
+/** The same for choices that nobody changes afterwards: rows are put in their order when somebody asks. */
+export function layoutKeptChoices(
+  choices: Int32Array,
+  tokenCount: number,
+  choicesPerToken: number,
+  placement: ExpertPlacement,
+): DispatchLayout {
+  checkChoices(choices, tokenCount * choicesPerToken, placement);
+  return new KeptChoices(choices, tokenCount, choicesPerToken, placement.physicalCount);
+}
+
+function checkChoices(choices: Int32Array, count: number, { physicalCount }: ExpertPlacement): void {
+  invariant(choices.length === count, `${choices.length} choices in place of ${count}`);
   for (let slot = 0; slot < choices.length; slot++) {
     const physical = choices[slot]!;
     if (!(physical >= 0 && physical < physicalCount))
       invariant(false, `physical expert ${physical} of ${physicalCount}`);
   }
-  return new ChoiceLayout(choices, tokenCount, choicesPerToken, physicalCount);
 }
 
-/** Rows are counted at once and put in their order when somebody asks: what is timed alone only asks how many there are. */
-class ChoiceLayout implements DispatchLayout {
+/** Rows are counted at once: what is timed alone only asks how many there are. */
+class KeptChoices implements DispatchLayout {
   readonly tokenCount: number;
   readonly choicesPerToken: number;
   readonly rowOffsets: Int32Array;

@@ -7,6 +7,7 @@ import {
   type ExpertPlacement,
   expertsOfRank,
   layoutDispatch,
+  layoutKeptChoices,
   ownerOf,
   physicalChoices,
   placeExperts,
@@ -188,6 +189,12 @@ describe("a dispatch layout", () => {
       const tokenCount = random.below(20);
       const choices = Int32Array.from({ length: tokenCount * 3 }, () => random.below(physicalCount));
       const layout = layoutDispatch(choices, tokenCount, 3, placement);
+      const kept = layoutKeptChoices(choices, tokenCount, 3, placement);
+      expect([kept.rowOffsets, kept.slotOfRow, kept.rowOfSlot]).toEqual([
+        layout.rowOffsets,
+        layout.slotOfRow,
+        layout.rowOfSlot,
+      ]);
       // The plain twin: sort (physical expert, token, choice).
       const sorted = [...choices.keys()].toSorted((a, b) => choices[a]! - choices[b]! || a - b);
       expect([...layout.slotOfRow]).toEqual(sorted);

@@ -8,7 +8,7 @@ import {
   type DispatchLayout,
   drawChoices,
   type ExpertPlacement,
-  layoutDispatch,
+  layoutKeptChoices,
   physicalChoices,
   type RoutingDraw,
   type RoutingShape,
@@ -102,7 +102,7 @@ export class RoutingPool {
     const { expertsPerToken: choicesPerToken } = this.#routing.shape;
     const source = { layer, choicesPerToken, unitRank, firstRow };
     const physical = physicalChoices(choices, this.#placement, source);
-    return layoutDispatch(physical, tokenCount, choicesPerToken, this.#placement);
+    return layoutKeptChoices(physical, tokenCount, choicesPerToken, this.#placement);
   }
 }
 
