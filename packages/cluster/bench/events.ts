@@ -30,7 +30,7 @@ export interface EventBenchOptions {
   readonly repetitions: number;
 }
 
-const DEFAULTS: EventBenchOptions = { rankCount: 64, exchanges: 10, timerEvents: 500_000, repetitions: 5 };
+const DEFAULTS: EventBenchOptions = { rankCount: 64, exchanges: 100, timerEvents: 500_000, repetitions: 5 };
 const SEED = 3;
 const NODES_PER_LEAF = 16;
 const SPINES = 16;

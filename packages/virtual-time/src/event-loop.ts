@@ -11,6 +11,7 @@ import { type BatchedEvent, EventBatch } from "./event-batch.ts";
 import { kindOfKey, sourceOfKey } from "./event-order.ts";
 import type { LogicalProcess, ProcessEvent, WaitReport } from "./logical-process.ts";
 import { Resident } from "./resident.ts";
+import { PROMISE_STRIDE } from "./standing-promise.ts";
 
 /** Sees every event before its target does, and every part of a gather when it is filed; for logs of events. */
 export type EventObserver = (event: Readonly<ProcessEvent>) => void;
@@ -54,11 +55,15 @@ export class EventLoop {
       passed: this.#passed,
       observer,
       residentOf: (process: number): Resident | undefined => this.#residentOf[process],
+      promises: new Float64Array(processes.size * PROMISE_STRIDE),
       announces: options.outboxFor !== undefined,
       batchFor: (process: number): EventBatch => this.#batchFor(process),
       outboxFor: (process: number, time: number): EventBatch => this.#outboxFor(process, time),
     };
-    this.#residents = Array.from(processes, ([number, process]) => new Resident(number, process, shared));
+    this.#residents = Array.from(
+      processes,
+      ([number, process], index) => new Resident(number, process, shared, index),
+    );
     for (const resident of this.#residents) this.#residentOf[resident.number] = resident;
   }
 

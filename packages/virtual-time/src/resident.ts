@@ -17,7 +17,7 @@ import type {
   ProcessContext,
   ProcessEvent,
 } from "./logical-process.ts";
-import { StandingPromise } from "./standing-promise.ts";
+import { PROMISE_STRIDE, StandingPromise } from "./standing-promise.ts";
 
 /** What the residents of a host share. */
 export interface Neighbourhood {
@@ -27,6 +27,8 @@ export interface Neighbourhood {
   readonly passed: Float64Array;
   readonly observer: ((event: Readonly<ProcessEvent>) => void) | undefined;
   readonly residentOf: (process: number) => Resident | undefined;
+  /** [residents · PROMISE_STRIDE] */
+  readonly promises: Float64Array;
   /** Whether parts are announced: it only pays where others wait for what this host promises. */
   readonly announces: boolean;
   /** The batch for a process on another host. */
@@ -59,13 +61,19 @@ export class Resident implements ProcessContext {
   readonly #promise: StandingPromise;
   now: Instant = RUN_START;
 
-  constructor(number: number, process: LogicalProcess, shared: Neighbourhood) {
+  /** `index`: among the residents of its host. */
+  constructor(number: number, process: LogicalProcess, shared: Neighbourhood, index: number) {
     invariant(isProcessNumber(number), `process number ${number}`);
     this.number = number;
     this.process = process;
     this.#shared = shared;
     this.classIndex = shared.classOf(number);
-    this.#promise = new StandingPromise(process, (gather) => this.#gathers.get(gather));
+    this.#promise = new StandingPromise(
+      process,
+      (gather) => this.#gathers.get(gather),
+      shared.promises,
+      index * PROMISE_STRIDE,
+    );
     this.#latency = Float64Array.from(
       shared.classes.latency[this.classIndex]!,
       (latency) => latency ?? Number.NaN,
