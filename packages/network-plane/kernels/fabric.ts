@@ -2,7 +2,7 @@
 // twin is src/test-support/plain-fabric.ts. Functions trust their arguments.
 
 import { append, earliest, insert, pop, rowOf } from "./queue";
-import { Draft, Exit, Fabric, Handed, History, HopRecord, Link, Pool, Row, Seen } from "./records";
+import { Draft, Exit, Fabric, Handed, History, Link, Pool, Row, Seen } from "./records";
 import { moveParcel, releaseSlot, takeSlot } from "./slots";
 
 const END_OF_PATH: i32 = -1;
@@ -15,6 +15,8 @@ const FIRST_HOP: f64 = -4503599627370496; // -2^52
 const SEQUENCE_LIMIT: f64 = 274877906944; // 2^38
 const HANDOVER_KEY: i32 = 11 << 21;
 const LINK_LIMIT: f64 = 2097152; // 2^21
+const HOP_RECORD: i32 = 3;
+const HOP_RECORD_BYTES: usize = 44;
 const WORD: f64 = 4294967296; // 2^32
 /** `HANDINGS` of src/exits.ts. */
 const DELIVERY: i32 = 0;
@@ -267,13 +269,15 @@ function keep(fabric: Fabric, history: History, link: i32, isPort: bool, queued:
   }
 }
 
+/** A hop as packages/trace/src/record-layout.ts encodes it, but for its source: in its place stands the letter. */
 function record(fabric: Fabric, row: Row, link: i32, headAt: f64, start: f64, end: f64): void {
-  const hop = changetype<HopRecord>(fabric.hopRecords + <usize>(fabric.hopRecordCount++) * offsetof<HopRecord>());
-  hop.letter = row.letter;
-  hop.target = row.target;
-  hop.link = link;
-  hop.exchange = row.exchange;
-  hop.headAt = headAt;
-  hop.start = start;
-  hop.end = end;
+  const hop = fabric.hopRecords + <usize>(fabric.hopRecordCount++) * HOP_RECORD_BYTES;
+  store<i32>(hop, HOP_RECORD);
+  store<i32>(hop, row.letter, 4);
+  store<i32>(hop, row.target, 8);
+  store<i32>(hop, <i32>(<i64>row.exchange), 12);
+  store<i32>(hop, link, 16);
+  store<f64>(hop, headAt, 20);
+  store<f64>(hop, start, 28);
+  store<f64>(hop, end, 36);
 }

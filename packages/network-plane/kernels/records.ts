@@ -103,19 +103,6 @@ export class Handed {
   size: f64;
 }
 
-/** A parcel's way over a link, for recordings. */
-@unmanaged
-export class HopRecord {
-  letter: i32;
-  target: i32;
-  link: i32;
-  unused: i32;
-  exchange: f64;
-  headAt: f64;
-  start: f64;
-  end: f64;
-}
-
 /** An event, for logs. */
 @unmanaged
 export class Seen {

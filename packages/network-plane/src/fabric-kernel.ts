@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { WorldError } from "@windtunnel/base";
+import { HOP_RECORD_BYTES } from "@windtunnel/trace";
 import type { LineMemory } from "./line-memory.ts";
 import type { Slots } from "./slots.ts";
 
@@ -74,10 +75,9 @@ export const FIELDS = {
 
 /** Events that one call of the kernel handles at most, since it writes down so many hops and parcels that leave. */
 export const MOST_AT_ONCE = 256;
-/** Of the records `Draft`, `Handed`, `HopRecord` and `Seen`. */
+/** Of the records `Draft`, `Handed` and `Seen`. */
 export const DRAFT_BYTES = 32;
 export const HANDED_BYTES = 48;
-export const HOP_RECORD_BYTES = 48;
 export const SEEN_BYTES = 32;
 
 const KERNEL = new URL("../kernels/fabric.wasm", import.meta.url);

@@ -3,7 +3,7 @@
 // What it does with every parcel is compiled (kernels/fabric.ts); here is what it does once: its links, paths and exits.
 
 import { checkedInstant, type Duration, type Instant, invariant, mix32, NEVER } from "@windtunnel/base";
-import { noRecorder, type Recorder } from "@windtunnel/trace";
+import { HOP_RECORD_BYTES, noRecorder, type Recorder } from "@windtunnel/trace";
 import {
   type EventDigest,
   type HandedSlot,
@@ -20,7 +20,6 @@ import {
   type FabricKernel,
   FIELDS,
   HANDED_BYTES,
-  HOP_RECORD_BYTES,
   MOST_AT_ONCE,
   NUMBERS,
   SEEN_BYTES,
@@ -260,22 +259,16 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   #record(recorder: Recorder): void {
-    const { words, numbers } = this.#memory;
+    const { words, bytes } = this.#memory;
+    const { hopRecords } = this.#kernel;
     const count = words[this.#fields + FIELDS.hopRecordCount]!;
     words[this.#fields + FIELDS.hopRecordCount] = 0;
+    // The kernel knows a parcel's letter, and the letter its source.
     for (let index = 0; index < count; index++) {
-      const at = this.#kernel.hopRecords + index * HOP_RECORD_BYTES;
-      const [word, number] = [at / 4, at / 8];
-      recorder.hop(
-        this.#parcels.sourceOfLetter(words[word]!),
-        words[word + 1]!,
-        numbers[number + 2]!,
-        words[word + 2]!,
-        numbers[number + 3]!,
-        numbers[number + 4]!,
-        numbers[number + 5]!,
-      );
+      const at = ((hopRecords + index * HOP_RECORD_BYTES) >>> 2) + 1;
+      words[at] = this.#parcels.sourceOfLetter(words[at]!);
     }
+    recorder.hops(bytes, hopRecords, count);
   }
 
   #show(observe: NonNullable<Observe>): void {

@@ -29,6 +29,7 @@ export const RECORD_TYPE = {
 /** Length of a record by its first byte. */
 export const RECORD_BYTES: readonly number[] = [0, 56, 108, 44, 32, 32, 36, 52];
 export const LONGEST_RECORD_BYTES = 108;
+export const HOP_RECORD_BYTES = 44;
 
 /** A message on one link of a fabric process. */
 export interface HopRecord {

@@ -132,6 +132,21 @@ class BlockRecorder implements Recorder {
     this.#accept(RECORD_TYPE.hop);
   }
 
+  hops(encoded: Uint8Array, at: number, count: number): void {
+    const size = RECORD_BYTES[RECORD_TYPE.hop]!;
+    let from = at;
+    for (let left = count; left > 0;) {
+      const to = this.#reserve(RECORD_TYPE.hop);
+      const fitting = Math.min(left, Math.floor((this.#block.length - to) / size));
+      this.#block.set(encoded.subarray(from, from + fitting * size), to);
+      this.#length += fitting * size;
+      this.#recordsInBlock += fitting;
+      this.#sequence += fitting;
+      from += fitting * size;
+      left -= fitting;
+    }
+  }
+
   rankStep(record: RankStepRecord): void {
     const at = this.#reserve(RECORD_TYPE.rankStep);
     encodeStep(this.#view, at, RECORD_TYPE.rankStep, record);

@@ -4,6 +4,7 @@ import { type Instant, WorldError } from "@windtunnel/base";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mergeRecordings } from "./recording-merge.ts";
+import { encodeHop, HOP_RECORD_BYTES } from "./record-layout.ts";
 import { openRecording } from "./recording-reader.ts";
 import { HostRecording } from "./recording-writer.ts";
 import type { Recorder } from "./records.ts";
@@ -37,6 +38,7 @@ function rememberingRecorder(): { readonly records: unknown[]; readonly recorder
     hop: (source, target, exchange, link, headAt, startAt, endAt) => {
       remember("hop")({ source, target, exchange, link, headAt, startAt, endAt });
     },
+    hops: () => expect.unreachable("random runs tell hops one by one"),
     rankStep: remember("rankStep"),
     step: remember("step"),
     requestStep: remember("requestStep"),
@@ -144,6 +146,25 @@ describe("a recording", () => {
     // 4 ranks, 2 planes, 1 scheduler: seven open blocks of 4096 bytes at most.
     expect(retained[1]!.most).toBe(retained[0]!.most);
     expect(retained[1]!.most).toBeLessThanOrEqual(7 * 4096);
+  });
+
+  test("has the same bytes whether hops are told one by one or are encoded already", () => {
+    const [one, many] = [path.join(folder, "hops-one"), path.join(folder, "hops-many")];
+    const [first, second] = [one, many].map((file) => new HostRecording(file, { blockBytes: 300 }));
+    const encoded = new Uint8Array(8 + 100 * HOP_RECORD_BYTES);
+    const view = new DataView(encoded.buffer);
+    for (const count of [1, 2, 5, 6, 7, 100]) {
+      for (let hop = 0; hop < count; hop++) {
+        const [headAt, startAt, endAt] = [hop, hop + 1, 2 ** 40 + hop] as Instant[];
+        first!.recorderFor(3).hop(hop, count, 7, hop % 3, headAt!, startAt!, endAt!);
+        const at = 8 + hop * HOP_RECORD_BYTES;
+        encodeHop(view, at, hop, count, 7, hop % 3, headAt!, startAt!, endAt!);
+      }
+      second!.recorderFor(3).hops(encoded, 8, count);
+    }
+    first!.close();
+    second!.close();
+    expect(readFileSync(many).equals(readFileSync(one))).toBe(true);
   });
 
   test("with thousands of processes stays within its budget", () => {

@@ -184,6 +184,8 @@ export interface Recorder {
     startAt: number,
     endAt: number,
   ): void;
+  /** The same for `count` hops that are encoded already (`HOP_RECORD_BYTES` each, see `encodeHop`), from `at` on. */
+  hops(encoded: Uint8Array, at: number, count: number): void;
   rankStep(record: RankStepRecord): void;
   step(record: StepRecord): void;
   requestStep(record: RequestStepRecord): void;
@@ -195,6 +197,7 @@ export const noRecorder: Recorder = {
   span: () => 0,
   message: () => undefined,
   hop: () => undefined,
+  hops: () => undefined,
   rankStep: () => undefined,
   step: () => undefined,
   requestStep: () => undefined,
