@@ -77,6 +77,8 @@ export interface Operation {
   readonly resident?: true;
   /** It runs at least so long, whatever it costs: buffers hold it up. */
   readonly lasts?: Duration;
+  /** What the cost model says of `cost` on its SMs, where whoever issues it has asked before. */
+  readonly needed?: Duration;
   /** Rows that it works on, for whoever reads the trace. */
   readonly rows?: number;
 }
@@ -222,7 +224,7 @@ export class Gpu implements LogicalProcess {
       this.#launchedAt = after(this.#launchedAt, this.costModel.launchTime(cost));
     }
     const launchedAt = resident ? RUN_START : this.#launchedAt;
-    const needed = this.costModel.duration(cost, sms);
+    const needed = operation.needed ?? this.costModel.duration(cost, sms);
     const duration = Math.max(needed, lasts) as Duration;
     const { start, end, cause } = this.#streams.issue(stream, duration, sms, launchedAt, dependsOn);
     const { step, layer, microBatch } = place;

@@ -19,7 +19,7 @@ import { countsForRank } from "@windtunnel/router";
 import type { Phase, SpanName, StreamName } from "@windtunnel/trace";
 import type { Program } from "@windtunnel/virtual-time";
 import { exchangeNumber } from "./exchange-number.ts";
-import { MicroBatchCosts } from "./micro-batch-costs.ts";
+import { MicroBatchCosts, RepeatedCost } from "./micro-batch-costs.ts";
 import type { MicroBatchMath } from "./micro-batch-math.ts";
 import type { MicroBatchOperation, MicroBatchOrder } from "./micro-batch-order.ts";
 import type { MicroBatchRows } from "./rank-work.ts";
@@ -238,7 +238,7 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   #leastUntilDispatch(): CostSequence {
     const send = this.#leastSend("dispatch", this.#allRows());
-    return [...this.#costs.projection, ...this.#costs.core, ...this.#costs.gate, ...send];
+    return [...this.#costs.projection.cost, ...this.#costs.core.cost, ...this.#costs.gate.cost, ...send];
   }
 
   /** What this rank sends in a dispatch. */
@@ -299,13 +299,18 @@ export class MicroBatch implements ScheduledMicroBatch {
   #compute(
     name: SpanName,
     layer: TimedLayer,
-    cost: CostSequence,
+    costs: RepeatedCost | CostSequence,
     dependsOn: readonly Dependency[],
     rows: number = this.#rows,
   ): Dependency {
+    const isRepeated = costs instanceof RepeatedCost;
+    const cost = isRepeated ? costs.cost : costs;
     if (cost.length === 0) return latestOf(dependsOn);
     const sms = layer.kind === "dense" ? this.#gpu.costModel.profile.sms : this.#options.sms;
-    return this.#gpu.compute({ name, place: this.#place(layer), cost, sms, dependsOn, rows });
+    const operation = { name, place: this.#place(layer), cost, sms, dependsOn, rows };
+    return this.#gpu.compute(
+      isRepeated ? { ...operation, needed: costs.neededOn(this.#gpu, sms) } : operation,
+    );
   }
 
   /** Dense layers have no exchange, and no schedule orders them. */
