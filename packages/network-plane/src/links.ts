@@ -62,15 +62,10 @@ export class LinkTable {
    * Returns the start; the end is then `freeAt[link]`.
    */
   occupy(link: number, bytes: number, headAt: number, tailAt: number): number {
-    return this.occupyFor(this.transferTime(link, bytes), link, bytes, headAt, tailAt);
-  }
-
-  /** The same where its `transferTime` is known. */
-  occupyFor(transfer: number, link: number, bytes: number, headAt: number, tailAt: number): number {
     const freeAt = this.freeAt[link]!;
     const start = headAt > freeAt ? headAt : freeAt;
     if (start - headAt > this.longestWait[link]!) this.longestWait[link] = start - headAt;
-    const end = start + transfer;
+    const end = start + this.transferTime(link, bytes);
     this.freeAt[link] = end > tailAt ? end : tailAt;
     this.bytes[link] = this.bytes[link]! + bytes;
     return start;

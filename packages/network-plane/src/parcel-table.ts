@@ -161,9 +161,7 @@ export class ParcelTable implements Cargo {
     return this.#letters.open(count, shipment);
   }
 
-  /**
-   * Slots for the parcels of a shipment that enters no fabric; valid until the next call. Nothing has happened to the parcels yet. Their way is the fabric's to set.
-   */
+  /** Slots for the parcels of a shipment that enters no fabric, as in networks without links; valid until the next call. */
   put(shipment: Shipment, now: Instant): Int32Array {
     const { exchange, sentAt, targets, bytes, places } = shipment;
     const count = targets.length;
