@@ -8,11 +8,13 @@ import {
   kindOfKey,
   type LogicalProcess,
   type ProcessContext,
+  type ProcessEvent,
   sourceOfKey,
 } from "@windtunnel/virtual-time";
 import { describe, expect, test } from "vitest";
 import {
   createFatTreePlane,
+  type Exit,
   type ArrivedParcel,
   FABRIC_EVENTS,
   FabricProcess,
@@ -301,6 +303,34 @@ test("handles what other fabrics hand over in the total order, in whatever order
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   expect(times).toHaveLength(6000);
   expect(delivered.size).toBe(3000);
+});
+
+test("refuses what another fabric of its host hands over too late", () => {
+  const parcels = new ParcelTable();
+  const fabric = (process: number, exit: Exit): FabricProcess => {
+    const shape = { plane: 0, nodes: 4, nodesPerLeaf: 4, spines: 1 };
+    const topology = createFatTreePlane({ ...shape, linkBytesPerSecond: BYTES_PER_SECOND, network });
+    const common = { overrides: {}, endLatency: network.endLatency, recorder: noRecorder, parcels };
+    return new FabricProcess({ process, topology, exitOf: () => exit, ...common });
+  };
+  const second = fabric(9, { process: 1 });
+  const first = fabric(8, { process: 9, onward: { entryPort: 1, exitPort: 2 } });
+  const stub = { now: RUN_START, isHere: () => true, handPart: () => undefined };
+  const context = stub as unknown as ProcessContext;
+  const body = shipmentOf({ exchange: 0, source: 0, sentAt: RUN_START, header: undefined }, [
+    { target: 2, entryPort: 0, exitPort: 1, bytes: 1000, body: undefined },
+  ]);
+  const event = { kind: FABRIC_EVENTS.shipment, body } as ProcessEvent;
+  const run = (each: FabricProcess, end: number): void =>
+    each.runBefore(end, 1000, context, new EventDigest(), undefined);
+  run(second, 1000);
+  first.handle(event, context);
+  run(first, NEVER);
+  expect(second.earliestTime).toBeGreaterThan(1000);
+  run(second, second.earliestTime);
+  first.handle(event, context);
+  run(second, second.earliestTime * 2);
+  expect(() => run(first, NEVER)).toThrow(/for process 9 arrived below the bound/);
 });
 
 describe("the plain twin", () => {
