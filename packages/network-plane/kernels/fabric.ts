@@ -5,6 +5,8 @@ import { append, earliest, insert, pop, rowOf } from "./queue";
 import { Draft, Exit, Fabric, Handed, History, Link, Pool, Row, Seen } from "./records";
 import { moveParcel, releaseSlot, takeSlot } from "./slots";
 
+export { releaseSlot, takeSlot } from "./slots";
+
 const END_OF_PATH: i32 = -1;
 const END_OF_TIME: f64 = 9007199254740992; // 2^53
 const HISTORY_BYTES: usize = 512;
@@ -28,6 +30,8 @@ declare function exitOf(fabric: usize, target: i32, exitPort: i32): usize;
 declare function turn(fabric: usize, slot: i32): void;
 /** Ends the run: its time is over. */
 declare function exhausted(fabric: usize): void;
+/** Ends the run: a parcel takes less time to a process than the class graph states. */
+declare function early(fabric: usize, process: i32, time: f64, least: f64): void;
 /** Ends the run: a parcel comes to a fabric at an instant that it has passed. */
 declare function late(fabric: usize, time: f64): void;
 
@@ -212,6 +216,8 @@ function leave(fabric: Fabric, slot: i32, row: Row, link: i32): void {
     return;
   }
   const next = changetype<Fabric>(exit.fabric);
+  if (!(headAt >= fabric.now + exit.least))
+    early(changetype<usize>(fabric), exit.process, headAt - fabric.now, exit.least);
   if (headAt < next.passed) late(exit.fabric, headAt);
   row.order = <f64>fabric.process * SEQUENCE_LIMIT + sequence;
   // Parcels of a lane lie side by side, since they come out in about the order in which they came.

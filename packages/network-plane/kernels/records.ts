@@ -86,6 +86,8 @@ export class Exit {
   entryPort: i32;
   exitPort: i32;
   latency: f64;
+  /** The least time from here to there, as the class graph states it; NaN where nothing is sent. */
+  least: f64;
   /** Of the same host; 0 where there is none. */
   fabric: usize;
 }

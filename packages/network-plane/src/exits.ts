@@ -20,7 +20,7 @@ export interface Exit {
 /** What is handed: a delivery to its rank; a parcel to another fabric, with its tail or with its head. */
 const HANDINGS = { delivery: 0, tail: 1, head: 2 } as const;
 /** Of the record `Exit` in kernels/records.ts. */
-const EXIT_BYTES = 32;
+const EXIT_BYTES = 40;
 
 export class Exits {
   readonly table: WordTable;
@@ -43,8 +43,8 @@ export class Exits {
     this.#endLatency = endLatency;
   }
 
-  /** The address of an exit that is not known yet. */
-  add(target: number, exitPort: number): number {
+  /** The address of an exit that is not known yet. `latencyTo`: the least time to a process. */
+  add(target: number, exitPort: number, latencyTo: (process: number) => number): number {
     const { process, onward, latency = this.#endLatency } = this.#exitOf(target, exitPort);
     const { delivery, tail, head } = HANDINGS;
     const handing = onward === undefined ? delivery : onward.headFirst === true ? head : tail;
@@ -52,7 +52,8 @@ export class Exits {
     const { words, numbers } = this.#memory;
     words.set([process, handing, onward?.entryPort ?? 0, onward?.exitPort ?? 0], address / 4);
     numbers[address / 8 + 2] = latency;
-    words[address / 4 + 6] = onward === undefined ? 0 : this.#addressOf(process);
+    numbers[address / 8 + 3] = latencyTo(process);
+    words[address / 4 + 8] = onward === undefined ? 0 : this.#addressOf(process);
     this.table.set(exitPort, target, address);
     return address;
   }

@@ -21,6 +21,8 @@ export interface FabricFunctions {
     sentAt: number,
   ): void;
   take(fabric: Address, slot: number, lane: number): void;
+  takeSlot(pool: Address, stream: Address): number;
+  releaseSlot(pool: Address, slot: number): void;
   run(fabric: Address, end: number, most: number): number;
 }
 
@@ -32,6 +34,7 @@ export interface FabricQuestions {
   moreLoose(): void;
   exhausted(): never;
   late(time: number): never;
+  early(process: number, time: number, least: number): never;
 }
 
 /** The record `Fabric` of kernels/records.ts: its bytes, and where its fields stand in numbers of 8 and of 4 bytes. */
@@ -103,6 +106,8 @@ export class FabricKernel {
       exitOf: (of: Address, target: number, exitPort: number): Address => asked(of).exit(target, exitPort),
       turn: (of: Address, slot: number): void => asked(of).turn(slot),
       exhausted: (of: Address): never => asked(of).exhausted(),
+      early: (of: Address, process: number, time: number, least: number): never =>
+        asked(of).early(process, time, least),
       late: (of: Address, time: number): never => asked(of).late(time),
     };
     const queue = { moreLoose: (of: Address): void => asked(of).moreLoose() };

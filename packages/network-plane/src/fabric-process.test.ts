@@ -282,6 +282,7 @@ test("handles what other fabrics hand over in the total order, in whatever order
   const delivered = new Set<number>();
   const context = {
     now: RUN_START,
+    latencyTo: () => network.endLatency,
     isHere: () => true,
     handPart: ({ slot }: { slot: number }) => delivered.add(slot),
   };
@@ -315,7 +316,8 @@ test("refuses what another fabric of its host hands over too late", () => {
   };
   const second = fabric(9, { process: 1 });
   const first = fabric(8, { process: 9, onward: { entryPort: 1, exitPort: 2 } });
-  const stub = { now: RUN_START, isHere: () => true, handPart: () => undefined };
+  const least = (): number => network.linkLatency;
+  const stub = { now: RUN_START, latencyTo: least, isHere: () => true, handPart: () => undefined };
   const context = stub as unknown as ProcessContext;
   const body = shipmentOf({ exchange: 0, source: 0, sentAt: RUN_START, header: undefined }, [
     { target: 2, entryPort: 0, exitPort: 1, bytes: 1000, body: undefined },
@@ -331,6 +333,25 @@ test("refuses what another fabric of its host hands over too late", () => {
   first.handle(event, context);
   run(second, second.earliestTime * 2);
   expect(() => run(first, NEVER)).toThrow(/for process 9 arrived below the bound/);
+});
+
+test.each([1e12, Number.NaN])("refuses a handover sooner than the class graph states: %d ps", (least) => {
+  const parcels = new ParcelTable();
+  const shape = { plane: 0, nodes: 4, nodesPerLeaf: 4, spines: 1 };
+  const topology = createFatTreePlane({ ...shape, linkBytesPerSecond: BYTES_PER_SECOND, network });
+  const common = { topology, endLatency: network.endLatency, recorder: noRecorder, parcels };
+  const exits: readonly Exit[] = [{ process: 9, onward: { entryPort: 1, exitPort: 2 } }, { process: 1 }];
+  const [first] = exits.map((exit, index) => {
+    return new FabricProcess({ process: 8 + index, exitOf: () => exit, ...common });
+  });
+  const body = shipmentOf({ exchange: 0, source: 0, sentAt: RUN_START, header: undefined }, [
+    { target: 2, entryPort: 0, exitPort: 1, bytes: 1000, body: undefined },
+  ]);
+  const context = { now: RUN_START, latencyTo: () => least } as unknown as ProcessContext;
+  first!.handle({ kind: FABRIC_EVENTS.shipment, body } as ProcessEvent, context);
+  expect(() => first!.runBefore(NEVER, 1000, context, new EventDigest(), undefined)).toThrow(
+    /hands a parcel to process 9 in \d+ ps: that takes at least/,
+  );
 });
 
 describe("the plain twin", () => {

@@ -79,6 +79,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   #chainLimit: number;
   /** What is handed over next; one object for all. */
   readonly #handed: HandedRecord;
+  /** Of the call that is under way. */
+  #context: ProcessContext | undefined;
   #parcelCount = 0;
 
   constructor(options: FabricProcessOptions) {
@@ -132,6 +134,10 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         checkedInstant(Number.POSITIVE_INFINITY);
         invariant(false, "time is over");
       },
+      early: (to, time, least) => {
+        const what = `process ${process} hands a parcel to process ${to} in ${time} ps`;
+        invariant(false, `${what}: that takes at least ${least} ps`);
+      },
       late: (time) => {
         const passed = memory.numbers[this.#numbers + NUMBERS.passed];
         invariant(false, `event at ${time} ps for process ${process} arrived below the bound ${passed} ps`);
@@ -168,6 +174,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       kind === FABRIC_EVENTS.shipment,
       "a fabric is sent shipments and handed parcels, and nothing else",
     );
+    this.#context = context;
     const shipment = body as Shipment;
     const { targets, entryPorts, exitPorts, bytes, places, exchange, sentAt } = shipment;
     this.#parcelCount += targets.length;
@@ -216,6 +223,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   runBefore(end: number, most: number, context: ProcessContext, digest: EventDigest, observe: Observe): void {
+    this.#context = context;
     const fields = this.#fields;
     this.#memory.words[fields + FIELDS.digestLow] = digest.low;
     this.#memory.words[fields + FIELDS.digestHigh] = digest.high;
@@ -289,7 +297,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   #findExit(target: number, exitPort: number): number {
-    const address = this.#exits.add(target, exitPort);
+    const address = this.#exits.add(target, exitPort, (process) => this.#context!.latencyTo(process));
     this.#setTables();
     return address;
   }

@@ -63,9 +63,11 @@ test("a table grows, and slots are taken again once all of their chunk are free"
 });
 
 test("slots of a stream lie side by side", () => {
-  const { memory, slots } = new ParcelTable();
+  const { memory, slots, kernel } = new ParcelTable();
   const streams = slotStreams(memory, 2);
-  const taken = Array.from({ length: 8 }, () => [slots.take(streams), slots.take(streams + 4)]);
+  const taken = Array.from({ length: 8 }, () =>
+    [0, 4].map((stream) => kernel.functions.takeSlot(slots.address, streams + stream)),
+  );
   for (const stream of [0, 1]) {
     const first = taken[0]![stream]!;
     expect(taken.map((both) => both[stream])).toEqual(taken.map((_, index) => first + index));

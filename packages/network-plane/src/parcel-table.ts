@@ -168,7 +168,7 @@ export class ParcelTable implements Cargo {
     if (count > this.#placed.length) this.#placed = new Int32Array(2 * count);
     const placed = this.#placed;
     const letter = this.open(shipment);
-    for (let index = 0; index < count; index++) placed[index] = this.slots.take(this.#arrivals);
+    for (let index = 0; index < count; index++) placed[index] = this.#takeSlot();
     const { numbers, words } = this.memory;
     for (let index = 0; index < count; index++) {
       const slot = placed[index]!;
@@ -202,7 +202,7 @@ export class ParcelTable implements Cargo {
   free(slot: number): void {
     this.#count--;
     this.#letters.release(this.#letterOf(slot));
-    this.slots.release(slot);
+    this.kernel.functions.releaseSlot(this.slots.address, slot);
   }
 
   arrive(slot: number, at: Instant): void {
@@ -236,6 +236,10 @@ export class ParcelTable implements Cargo {
   /** Of a parcel whose letter is known. */
   sourceOfLetter(letter: number): number {
     return this.#letters.sourceOf(letter);
+  }
+
+  #takeSlot(): number {
+    return this.kernel.functions.takeSlot(this.slots.address, this.#arrivals);
   }
 
   #letterOf(slot: number): number {
@@ -315,7 +319,7 @@ export class ParcelTable implements Cargo {
     for (const index of sendingIndex) countOf[index]!++;
     const letterOf = new Int32Array(sendings.length).fill(-1);
     for (let index = 0; index < count; index++) {
-      const slot = this.slots.take(this.#arrivals);
+      const slot = this.#takeSlot();
       const { numbers, words } = this.memory;
       copyLine(lines, index * STRIDE, numbers, slot * STRIDE);
       if (past !== undefined && this.keepsHistory)

@@ -1,16 +1,15 @@
 // Slots for parcels in a line memory: a slot is the number of its line. They come in chunks of one size; who fills a stream of
 // slots gets them one behind the other, so that parcels which are needed one after the other lie side by side. Where histories
-// are kept, those of a chunk follow its rows. The kernel takes and gives back slots as well (kernels/slots.ts).
+// are kept, those of a chunk follow its rows. Here they are made; the kernel takes and gives them back (kernels/slots.ts).
 
 import type { LineMemory } from "./line-memory.ts";
 
 /** Slots of a chunk, a power of two. */
 const CHUNK = 8;
-const CHUNK_BITS = 3;
 const CHUNKS_AT_ONCE = 32;
 const LINE_BYTES = 64;
 /** A stream that needs a chunk. */
-export const NO_SLOT = -1;
+const NO_SLOT = -1;
 
 /** The record `Pool` of kernels/records.ts. */
 const POOL_BYTES = 12;
@@ -32,35 +31,7 @@ export class Slots {
     this.address = memory.take(POOL_BYTES);
   }
 
-  /** The next slot of a stream: an address where its next slot stands, at first `NO_SLOT`. */
-  take(stream: number): number {
-    const pool = this.address / 4;
-    let slot = this.#memory.words[stream / 4]!;
-    if (slot === NO_SLOT) {
-      if (this.#memory.words[pool + SPARE_COUNT] === 0) this.addChunks();
-      const { words, bytes } = this.#memory;
-      const left = words[pool + SPARE_COUNT]! - 1;
-      words[pool + SPARE_COUNT] = left;
-      slot = words[words[pool + SPARE]! / 4 + left]!;
-      bytes[words[pool + HELD]! + (slot >> CHUNK_BITS)] = CHUNK;
-    }
-    this.#memory.words[stream / 4] = ((slot + 1) & (CHUNK - 1)) === 0 ? NO_SLOT : slot + 1;
-    return slot;
-  }
-
-  release(slot: number): void {
-    const pool = this.address / 4;
-    const { words, bytes } = this.#memory;
-    const chunk = slot >> CHUNK_BITS;
-    const at = words[pool + HELD]! + chunk;
-    const held = bytes[at]! - 1;
-    bytes[at] = held;
-    if (held > 0) return;
-    const count = words[pool + SPARE_COUNT]!;
-    words[words[pool + SPARE]! / 4 + count] = chunk << CHUNK_BITS;
-    words[pool + SPARE_COUNT] = count + 1;
-  }
-
+  /** For the kernel, when no chunk is free. */
   addChunks(): void {
     const bytes = this.#chunkLines * LINE_BYTES;
     // Chunks begin at a multiple of their slots.

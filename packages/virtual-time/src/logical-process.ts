@@ -36,6 +36,8 @@ export interface ProcessContext {
   send(event: OutgoingEvent): void;
   /** An event to the process itself, without an object. */
   sendSelf(time: Instant, kind: number, argument: number): void;
+  /** The least time to a process, as the class graph states it; NaN where nothing is sent. */
+  latencyTo(process: number): number;
   /** Whether a process lives on this host. */
   isHere(process: number): boolean;
   /** A slot of the cargo to another process, as an event's argument. */

@@ -221,6 +221,10 @@ export class Resident implements ProcessContext {
     else own.take(slot, lane, source, sequence);
   }
 
+  latencyTo(process: number): number {
+    return this.#latency[this.#shared.classOf(process)]!;
+  }
+
   isHere(process: number): boolean {
     return this.#shared.residentOf(process) !== undefined;
   }
@@ -285,7 +289,7 @@ export class Resident implements ProcessContext {
   }
 
   #check({ target, kind, sentAt, time }: Pick<OutgoingEvent, "target" | "kind" | "sentAt" | "time">): void {
-    const latency = this.#latency[this.#shared.classOf(target)]!;
+    const latency = this.latencyTo(target);
     if (!(time >= sentAt + latency) || sentAt < this.now || !isKind(kind))
       this.#sendsWrong(target, kind, sentAt, time);
   }
@@ -293,7 +297,7 @@ export class Resident implements ProcessContext {
   #sendsWrong(target: number, kind: number, sentAt: number, time: number): never {
     const { classes, classOf } = this.#shared;
     const edge = `${classes.names[this.classIndex]} to ${classes.names[classOf(target)]}`;
-    const latency = this.#latency[classOf(target)]!;
+    const latency = this.latencyTo(target);
     const what = `process ${this.number} sends an event of kind ${kind} to process ${target}`;
     invariant(isKind(kind), `${what}: that is no kind`);
     invariant(sentAt >= this.now, `${what} into the past: ${sentAt} < ${this.now} ps`);
