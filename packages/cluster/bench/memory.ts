@@ -12,6 +12,7 @@ import { invariant } from "@windtunnel/base";
 import { hostCount, parsePlacement } from "../src/scenario/placement.ts";
 import type { BenchRow } from "./bench-row.ts";
 import type { MemoryFigures, MemoryTask } from "./memory-program.ts";
+import { DECODE_RUN } from "./timed-model.ts";
 
 const PROGRAM = fileURLToPath(new URL("./memory-program.ts", import.meta.url));
 const MEGABYTE = 1e6;
@@ -85,11 +86,7 @@ function fieldsOf({ math, nodes, placement }: Size): Record<string, unknown> {
     math,
     timing: { model: "deepseek-v3", kvLength: 1024 },
     cluster: { nodes },
-    run: {
-      phase: "decode",
-      decode: { schedule: "five-stage", dispatch: "low-latency" },
-      precision: { dispatch: "fp8", combine: "bf16" },
-    },
+    run: DECODE_RUN,
     workload: { drawn: { requestsPerGpu: 128, promptTokens: 16, steps: 1 } },
     allowOversubscription: true,
     placement,

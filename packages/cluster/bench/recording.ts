@@ -15,6 +15,7 @@ import { createExecutedModel, createTensorSpace, fillShare } from "../src/tensor
 import { classGraph } from "../src/wiring.ts";
 import type { BenchRow } from "./bench-row.ts";
 import { inFolder } from "./step-scenarios.ts";
+import { DECODE_RUN } from "./timed-model.ts";
 
 const PAIRS = 7;
 
@@ -23,11 +24,7 @@ export async function benchRecording(pairs: number = PAIRS): Promise<BenchRow[]>
   const common = {
     timing: { model: "deepseek-v3", kvLength: 1024 },
     cluster: { nodes: 2 },
-    run: {
-      phase: "decode",
-      decode: { schedule: "five-stage", dispatch: "low-latency" },
-      precision: { dispatch: "fp8", combine: "bf16" },
-    },
+    run: DECODE_RUN,
     allowOversubscription: true,
   };
   const skip = {

@@ -8,6 +8,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type { UnrecordedSummary } from "../src/result.ts";
 import { type BenchRow, median } from "./bench-row.ts";
+import { DECODE_RUN } from "./timed-model.ts";
 
 const REPETITIONS = 5;
 const HELP_LIMIT_SECONDS = 0.4;
@@ -19,11 +20,7 @@ const EP16 = {
   model: { preset: "v3-scale" },
   timing: { model: "deepseek-v3", kvLength: 1024 },
   cluster: { nodes: 2 },
-  run: {
-    phase: "decode",
-    decode: { schedule: "five-stage", dispatch: "low-latency" },
-    precision: { dispatch: "fp8", combine: "bf16" },
-  },
+  run: DECODE_RUN,
   workload: { drawn: { requestsPerGpu: 128, promptTokens: 16, steps: 1 } },
   allowOversubscription: true,
   placement: "threads:2",

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { runUnrecorded, type UnrecordedSummary } from "../src/index.ts";
 import { resolveScenario, type Scenario } from "../src/scenario/index.ts";
-import { shortTimedModel } from "./timed-model.ts";
+import { DECODE_RUN, shortTimedModel } from "./timed-model.ts";
 
 export interface StepOptions {
   readonly nodes: number;
@@ -39,11 +39,7 @@ export function stepScenario(options: StepOptions, folder: string): Scenario {
       expertParallel: degree,
       redundantExperts: Math.ceil(EXPERTS / degree) * degree - EXPERTS,
     },
-    run: {
-      phase: "decode",
-      decode: { schedule: "five-stage", dispatch: "low-latency" },
-      precision: { dispatch: "fp8", combine: "bf16" },
-    },
+    run: DECODE_RUN,
     ...(math === "skip" ? { routing: { draw: "gate-like" } } : {}),
     workload: { requestsPerGpu, promptTokens: math === "skip" ? 4096 : 32, steps },
     placement,

@@ -1,6 +1,13 @@
 // Models with the layers of DeepSeek-V3, but few of them: runs of benchmarks and tests are timed by these, so that they are
 // short.
 
+/** Decode in five stages with low-latency exchanges, FP8 out and BF16 back: what benchmarks of steps run. */
+export const DECODE_RUN = {
+  phase: "decode",
+  decode: { schedule: "five-stage", dispatch: "low-latency" },
+  precision: { dispatch: "fp8", combine: "bf16" },
+} as const;
+
 export interface ShortTimedModel {
   readonly layers: number;
   /** The first layers, which are dense. */
