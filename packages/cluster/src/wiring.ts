@@ -40,7 +40,23 @@ export function classGraph(run: PreparedRun): ClassGraph {
         plane: { rank: plane, nvlink: plane },
         scheduler: { rank: control },
       };
-  return { names: CLASSES, latency: CLASSES.map((from) => CLASSES.map((to) => latency[from][to])) };
+  return {
+    names: CLASSES,
+    latency: CLASSES.map((from) => CLASSES.map((to) => latency[from][to])),
+    carriers: CLASSES.map((each) => each === "nvlink" || each === "plane"),
+    staysOnHost: nodesAreWhole(run) ? (from, to) => isOfNode(from) && isOfNode(to) : () => false,
+  };
+}
+
+/** Whether every GPU is on one host with its NVLink domain. */
+function nodesAreWhole({ numbers, hosts }: PreparedRun): boolean {
+  return Array.from({ length: numbers.rankCount }, (_, rank) => rank).every(
+    (rank) => hosts.hostOf(rank) === hosts.hostOf(numbers.nvlinkDomain(numbers.nodeOfRank(rank))),
+  );
+}
+
+function isOfNode(classIndex: number): boolean {
+  return CLASSES[classIndex] === "rank" || CLASSES[classIndex] === "nvlink";
 }
 
 /** The least time over the network across leaves and back; in an NVLink domain, through its switch. */

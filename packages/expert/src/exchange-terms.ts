@@ -55,8 +55,13 @@ export interface Sending<Content> {
 export interface Receiving {
   readonly from: readonly number[];
   readonly part?: number;
-  /** Kernels that run at least before this program sends again. */
+  /** Kernels that run at least before this program sends again; on so many SMs at most where they are a pattern's, all unless given. */
   readonly least?: CostSequence;
+  readonly sms?: number;
+  /** Ranks that it sends to first: `least` holds for those. All unless given. */
+  readonly to?: readonly number[];
+  /** Kernels that run at least before it sends to any others. Absent: it sends to no others. */
+  readonly leastBeyond?: CostSequence;
 }
 
 export interface Arrived<Content> extends Dependency {

@@ -3,7 +3,7 @@
 
 import type { OperationCost } from "@windtunnel/gpu";
 import { COMMUNICATION_SPANS, type Phase, type StreamName, STREAMS } from "@windtunnel/trace";
-import type { Kernel, Sending } from "./exchange-terms.ts";
+import type { Kernel, Receiving, Sending } from "./exchange-terms.ts";
 import type { Unit } from "./unit.ts";
 
 /** A user's file may be JavaScript, or not be checked: what it gives is looked at before it is used. */
@@ -60,6 +60,22 @@ export function mistakeInSources({ rank, ranks, degree }: Unit, from: readonly n
   if (strange !== undefined) return `waits for rank ${strange} of a unit of ${degree} ranks`;
   if (new Set(from).size === from.length) return undefined;
   return `waits twice for one message, from ranks ${from.map((each) => ranks[each]!).join(", ")}`;
+}
+
+export function mistakeInFirstTargets(
+  { ranks, degree }: Unit,
+  to: Receiving["to"],
+  leastBeyond: Receiving["leastBeyond"],
+): string | undefined {
+  if (to === undefined)
+    return (
+      leastBeyond &&
+      "promises kernels before it sends to others (`leastBeyond`), and not to whom it sends first (`to`)"
+    );
+  const strange = to.find((each) => ranks[each] === undefined);
+  return strange === undefined
+    ? undefined
+    : `promises to send to rank ${strange} of a unit of ${degree} ranks`;
 }
 
 /** Computing kernels get what a pattern does not declare, so its streams together may hold no more than that. */

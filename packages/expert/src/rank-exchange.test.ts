@@ -343,6 +343,24 @@ describe("a pattern of token sets", () => {
       },
       /ended receiveDispatch while 1 of its programs still ran; join\(\) waits for them/,
     ],
+    [
+      "that promises to send to a rank that is not there",
+      {
+        *relay(waiting, exchange) {
+          yield* waiting.receive({ from: exchange.others, to: [64] });
+        },
+      },
+      /promises to send to rank 64 of a unit of \d ranks/,
+    ],
+    [
+      "that says what runs before it sends to others, and not to whom it sends first",
+      {
+        *relay(waiting, exchange) {
+          yield* waiting.receive({ from: exchange.others, leastBeyond: [] });
+        },
+      },
+      /promises kernels before it sends to others \(`leastBeyond`\), and not to whom it sends first \(`to`\)/,
+    ],
   ])("%s is told so", (_, wrong, message) => {
     const error = failureOf(setPattern(wrong));
     expect(error.message).toMatch(message);
@@ -376,6 +394,26 @@ describe("a pattern of token sets", () => {
       }),
     };
     expect(failureOf(pattern).message).toMatch(/waits for messages of ranks \d, \d and got one of rank \d/);
+  });
+
+  test("that sends to others than the ranks that it promised is told so", () => {
+    const pattern: DispatchPattern = {
+      name: "wrong",
+      sms: 20,
+      open: (exchange) => ({
+        ...setPattern({}).open(exchange),
+        *sendDispatch() {
+          const after = kernelOf(exchange, "dispatch.send");
+          const messages = exchange.others.map((to) => ({ to, bytes: 1, content: 0 }));
+          exchange.send({ after, part: 1, messages });
+          yield* exchange.receive({ from: exchange.others, part: 1, to: [] });
+          exchange.send({ after, part: 2, messages });
+        },
+      }),
+    };
+    expect(() => failureOf(pattern)).toThrow(
+      /rank 4 sends dispatch another way than to the ranks that its last wait named \(`to`\)/,
+    );
   });
 
   test("that lets all wait for a message that nobody sends is told who waits for whom", () => {

@@ -21,6 +21,7 @@ import {
   exchangeKernel,
   type Gpu,
   type Operation,
+  type OperationCost,
   type Received,
 } from "@windtunnel/gpu";
 import { wireRowBytes } from "@windtunnel/model";
@@ -44,6 +45,7 @@ import { CountedOutputs, CountedRows, OutputBlock, type RowBlock, rowBlocks } fr
 import { PatternFaults } from "./pattern-faults.ts";
 import {
   mistakeInBytes,
+  mistakeInFirstTargets,
   mistakeInKernel,
   mistakeInSending,
   mistakeInSources,
@@ -337,24 +339,31 @@ export class RankExchange {
   /** Waits for one message of a part from each of these ranks. */
   *receive<Content>(receiving: Receiving): Program<Arrived<Content>> {
     const arrived = yield* this.#receive<Content>(receiving, this.#options.stream, this.#followedBy);
-    this.#promisedUntil = after(this.#options.gpu.now, this.#leastTime(receiving.least ?? []));
+    this.#promisedUntil = after(this.#options.gpu.now, this.#leastTime(receiving.least ?? [], receiving.sms));
     return arrived;
   }
 
   *#receive<Content>(
-    { from, part = 0, least = [] }: Receiving,
+    { from, part = 0, least = [], sms, to, leastBeyond }: Receiving,
     stream: StreamName,
     followedBy: CostSequence,
   ): Program<Arrived<Content>> {
     const { gpu } = this.#options;
     this.#faults.refuse(mistakeInSources(this.unit, from));
+    this.#faults.refuse(mistakeInFirstTargets(this.unit, to, leastBeyond));
     const ranks = from.toSorted((a, b) => a - b);
+    const quietAfter = (kernels: CostSequence): Duration => this.#leastTime([...kernels, ...followedBy], sms);
+    const towards = to && {
+      ranks: to.map((rank) => this.unit.ranks[rank]!),
+      quietBeyond: leastBeyond && quietAfter(leastBeyond),
+    };
     const received = yield* gpu.receive({
       exchange: this.#number(part),
       sources: ranks.map((rank) => this.unit.ranks[rank]!),
       what: this.#waitsFor(part),
       stream,
-      quiet: this.#leastTime([...least, ...followedBy]),
+      quiet: quietAfter(least),
+      ...(towards === undefined ? {} : { towards }),
     });
     const isDispatch = this.#phase === "dispatch";
     const messages = received.sources.map((source, index) => {
@@ -532,9 +541,20 @@ export class RankExchange {
     return this.#options.numbers[this.#phase] * PARTS + part;
   }
 
-  #leastTime(least: CostSequence): Duration {
-    const { gpu, computeSms, sms } = this.#options;
-    return picoseconds(gpu.durationOf(least, Math.max(computeSms, sms ?? 0)));
+  /** What computes takes the SMs of computing kernels, and what exchanges `sms`, or the pattern's. */
+  #leastTime(least: CostSequence, sms?: number): Duration {
+    const { gpu, computeSms, sms: patternSms } = this.#options;
+    const computing = Math.max(computeSms, patternSms ?? 0);
+    const exchanging = sms ?? patternSms;
+    if (exchanging === null) return gpu.durationOf(least, computing);
+    const isExchange = ({ exchange }: OperationCost): boolean => exchange !== undefined;
+    return picoseconds(
+      gpu.durationOf(least.filter(isExchange), exchanging) +
+        gpu.durationOf(
+          least.filter((each) => !isExchange(each)),
+          computing,
+        ),
+    );
   }
 
   #checkBeside(step: string): void {

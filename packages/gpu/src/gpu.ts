@@ -10,6 +10,7 @@ import {
   invariant,
   InvariantViolation,
   latest,
+  NEVER,
   NO_TIME,
   RUN_START,
   toMicroseconds,
@@ -121,6 +122,8 @@ export interface Receiving {
   readonly stream?: StreamName;
   /** The least time from the last arrival to the program's next send. */
   readonly quiet: Duration;
+  /** It holds towards these ranks only; towards others the program is quiet for longer; undefined: it sends them nothing. */
+  readonly towards?: { readonly ranks: readonly number[]; readonly quietBeyond: Duration | undefined };
 }
 
 export interface Received extends Dependency {
@@ -146,6 +149,8 @@ export class Gpu implements LogicalProcess {
   #planCondition = new Condition();
   #program: (() => Program) | undefined;
   #context: ProcessContext | undefined;
+  /** By the list of ranks: some come again and again. */
+  readonly #classesOfRanks = new WeakMap<readonly number[], readonly number[]>();
   #launchedAt: Instant = RUN_START;
   /** While a graph is replayed: all its kernels are launched at once. */
   #isReplaying = false;
@@ -262,7 +267,6 @@ export class Gpu implements LogicalProcess {
     invariant(context !== undefined, "a GPU sends only while one of its events is handled");
     const { exchange, phase, place, after: made } = sending;
     const sentAt = latest(sending.at ?? made.at, context.now);
-    this.#checkPromise(sentAt, phase);
     const { step, layer, microBatch } = place;
     const header: ExchangeHeader = {
       step,
@@ -273,14 +277,21 @@ export class Gpu implements LogicalProcess {
       sendStart: made.start,
     };
     for (const { shipment, route, bytes } of this.#shipper.group({ exchange, sentAt, header }, sending)) {
+      this.#checkPromise(sentAt, route.process, phase);
+      const { process } = route;
+      const time = after(sentAt, route.latency);
       context.send({
-        target: route.process,
+        target: process,
         kind: FABRIC_EVENTS.shipment,
         sentAt,
-        time: after(sentAt, route.latency),
+        time,
         size: bytes,
         body: shipment,
       });
+      if (!context.announces) continue;
+      const { targets } = shipment;
+      for (let index = 0; index < targets.length; index++)
+        context.announce(targets[index]!, exchange, process, time);
     }
   }
 
@@ -297,7 +308,24 @@ export class Gpu implements LogicalProcess {
         return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
       };
       const notBefore = this.#streams.freeAt(stream);
-      yield* until({ condition, what, missing, notBefore, quiet, gather: exchange });
+      const { towards } = receiving;
+      yield* until({
+        condition,
+        what,
+        missing,
+        notBefore,
+        quiet,
+        gather: exchange,
+        announcedBy: this.#classesOf(sources, context),
+        ...(towards === undefined
+          ? {}
+          : {
+              towards: {
+                classes: this.#classesOf(towards.ranks, context),
+                quietBeyond: towards.quietBeyond,
+              },
+            }),
+      });
     }
     const received = this.#mailbox.open(exchange, sources, context.gathered(exchange));
     context.forget(exchange);
@@ -344,7 +372,7 @@ export class Gpu implements LogicalProcess {
     invariant(context !== undefined, "a GPU reports only while one of its events is handled");
     const { process, latency } = this.#options.scheduler;
     const sentAt = latest(at, context.now);
-    this.#checkPromise(sentAt, "its report");
+    this.#checkPromise(sentAt, process, "its report");
     context.send({
       target: process,
       kind: CONTROL_EVENTS.report,
@@ -355,9 +383,24 @@ export class Gpu implements LogicalProcess {
     });
   }
 
-  #checkPromise(sentAt: Instant, what: string): void {
-    const { promised } = this.#programs;
+  /** Classes of the processes that messages to ranks go to first, and those from them just so. */
+  #classesOf(ranks: readonly number[], context: ProcessContext): readonly number[] {
+    let classes = this.#classesOfRanks.get(ranks);
+    if (classes === undefined) {
+      const all = new Set(ranks.map((rank) => context.classOf(this.#shipper.routeOf(rank).process)));
+      this.#classesOfRanks.set(ranks, (classes = [...all]));
+    }
+    return classes;
+  }
+
+  #checkPromise(sentAt: Instant, process: number, what: string): void {
+    const promised = this.#programs.promisedTo(this.#context!.classOf(process));
     if (sentAt >= promised) return;
+    if (promised === NEVER) {
+      throw new BrokenPromise(
+        `rank ${this.rank} sends ${what} another way than to the ranks that its last wait named (\`to\`)`,
+      );
+    }
     throw new BrokenPromise(
       `rank ${this.rank} sends ${what} at ${toMicroseconds(sentAt)} µs and promised nothing before ` +
         `${toMicroseconds(promised)} µs: what its last wait promised to run at least (\`least\`) is too much`,

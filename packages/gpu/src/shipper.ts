@@ -64,13 +64,13 @@ export class Shipper {
   #cut(targets: Sending["targets"]): Way[] {
     const placesByProcess = new Map<number, number[]>();
     for (let place = 0; place < targets.length; place++) {
-      const { process } = this.#routeOf(targets[place]!);
+      const { process } = this.routeOf(targets[place]!);
       const places = placesByProcess.get(process);
       if (places === undefined) placesByProcess.set(process, [place]);
       else places.push(place);
     }
     return [...placesByProcess.values()].map((places): Way => {
-      const routes = places.map((place) => this.#routeOf(targets[place]!));
+      const routes = places.map((place) => this.routeOf(targets[place]!));
       return {
         route: routes[0]!,
         places: Int32Array.from(places),
@@ -81,7 +81,8 @@ export class Shipper {
     });
   }
 
-  #routeOf(target: number): Route {
+  /** Where what is for a rank goes first. */
+  routeOf(target: number): Route {
     return (this.#routes[target] ??= this.#routeTo(target));
   }
 }

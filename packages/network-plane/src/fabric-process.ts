@@ -195,7 +195,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       // Its tail is not at its target before it has left its first link.
       for (let index = 0; context.announces && index < count; index++) {
         const tailAt = this.#memory.numbers[(drafts + index * DRAFT_BYTES) / 8 + 3]!;
-        context.announce(targets[from + index]!, exchange, tailAt);
+        context.sharpen(targets[from + index]!, exchange, tailAt);
       }
       this.#handOn(context, undefined);
     }

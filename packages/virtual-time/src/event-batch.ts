@@ -73,13 +73,13 @@ export class EventBatch {
     this.#slots.push(slot);
   }
 
-  announce(target: number, gather: number, notBefore: number): void {
+  announce(target: number, gather: number, count: number, notBefore: number): void {
     let ofTarget = this.#announced.get(target);
     if (ofTarget === undefined) this.#announced.set(target, (ofTarget = new Map()));
     const known = ofTarget.get(gather);
-    if (known === undefined) ofTarget.set(gather, { count: 1, notBefore });
+    if (known === undefined) ofTarget.set(gather, { count, notBefore });
     else {
-      known.count++;
+      known.count += count;
       if (notBefore > known.notBefore) known.notBefore = notBefore;
     }
   }

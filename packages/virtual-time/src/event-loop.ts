@@ -4,14 +4,15 @@
 // Invariant: nothing reaches a process below a horizon of its class; so each sees its events in the total order, whatever
 // the order of processes.
 
-import { type Instant, invariant, NEVER, RUN_START } from "@windtunnel/base";
+import { type Instant, invariant, RUN_START } from "@windtunnel/base";
 import { type Cargo, plainCargo } from "./cargo.ts";
-import { type ClassBound, type ClassGraph, emptyBounds, horizons, isIdle } from "./class-graph.ts";
+import { Bounds, promiseLength } from "./bounds.ts";
+import type { ClassGraph } from "./class-graph.ts";
 import { type BatchedEvent, EventBatch } from "./event-batch.ts";
 import { kindOfKey, sourceOfKey } from "./event-order.ts";
+import { Horizons, type Reach } from "./horizons.ts";
 import type { LogicalProcess, ProcessEvent, WaitReport } from "./logical-process.ts";
 import { Resident } from "./resident.ts";
-import { PROMISE_STRIDE } from "./standing-promise.ts";
 
 /** Sees every event before its target does, and every part of a gather when it is filed; for logs of events. */
 export type EventObserver = (event: Readonly<ProcessEvent>) => void;
@@ -39,7 +40,9 @@ export class EventLoop {
   readonly #residentOf: (Resident | undefined)[] = [];
   /** What each class has been advanced to. */
   readonly #passed: Float64Array;
-  readonly #justSent: Float64Array;
+  readonly #horizons: Horizons;
+  /** What was sent to other hosts since the last round. */
+  #bounds: Bounds;
   #eventCount = 0;
   #untilPause = PAUSE_INTERVAL;
   #now: Instant = RUN_START;
@@ -48,17 +51,18 @@ export class EventLoop {
     this.#options = options;
     const { processes, classes, classOf, observer } = options;
     this.#passed = new Float64Array(classes.names.length);
-    this.#justSent = new Float64Array(classes.names.length).fill(NEVER);
+    this.#bounds = new Bounds(classes.names.length);
+    this.#horizons = new Horizons(classes);
     const shared = {
       classes,
       classOf,
       passed: this.#passed,
       observer,
       residentOf: (process: number): Resident | undefined => this.#residentOf[process],
-      promises: new Float64Array(processes.size * PROMISE_STRIDE),
+      promises: new Float64Array(processes.size * promiseLength(classes.names.length)),
       announces: options.outboxFor !== undefined,
       batchFor: (process: number): EventBatch => this.#batchFor(process),
-      outboxFor: (process: number, time: number): EventBatch => this.#outboxFor(process, time),
+      bounds: (): Bounds => this.#bounds,
     };
     this.#residents = Array.from(
       processes,
@@ -82,20 +86,31 @@ export class EventLoop {
     for (const resident of this.#residents) resident.start();
   }
 
-  /** Where all processes live here: rounds until nothing is pending. */
+  /** Where all processes live here: until nothing is pending. */
   run(): void {
-    for (;;) {
-      const bounds = this.takeBounds();
-      if (isIdle(bounds)) return;
-      this.advance(horizons(this.#options.classes, bounds));
-    }
+    this.advance(this.#horizons.unreached);
   }
 
   /**
-   * Handles every event below its class's horizon, process by process. `pause` is asked now and then and may interrupt:
-   * then the result is false and the same call goes on later.
+   * Handles every event that nothing from other hosts can reach any more, in passes: what stays on this host makes rounds of its
+   * own. `pause` is asked now and then and may interrupt: then the result is false and the same call goes on later.
    */
-  advance(horizonByClass: readonly number[], pause?: () => boolean): boolean {
+  advance(outside: Reach, pause?: () => boolean): boolean {
+    const { classes } = this.#options;
+    const isAlone = this.#options.outboxFor === undefined;
+    const stays = (from: number, to: number): boolean => isAlone || classes.staysOnHost?.(from, to) === true;
+    for (;;) {
+      const bounds = this.#pendingBounds(new Bounds(classes.names.length));
+      const reach = this.#horizons.within(bounds, outside, stays);
+      const before = this.#eventCount;
+      if (!this.#pass(reach.any, pause)) return false;
+      if (this.#eventCount === before) return true;
+      if (reach.any.every((horizon, index) => horizon === outside.any[index])) return true;
+    }
+  }
+
+  /** Handles every event below its class's horizon, process by process; false when it was interrupted. */
+  #pass(horizonByClass: Float64Array, pause: (() => boolean) | undefined): boolean {
     for (const [classIndex, horizon] of horizonByClass.entries()) {
       if (horizon > this.#passed[classIndex]!) this.#passed[classIndex] = horizon;
     }
@@ -131,11 +146,14 @@ export class EventLoop {
   }
 
   /** What this host can promise now; what it sent since the last call counts once. */
-  takeBounds(): ClassBound[] {
-    const bounds = emptyBounds(this.#passed.length);
-    for (const resident of this.#residents) resident.lowerBound(bounds[resident.classIndex]!);
-    for (const [classIndex, time] of this.#justSent.entries()) bounds[classIndex]!.justSent = time;
-    this.#justSent.fill(NEVER);
+  takeBounds(): Bounds {
+    const bounds = this.#bounds;
+    this.#bounds = new Bounds(this.#options.classes.names.length);
+    return this.#pendingBounds(bounds);
+  }
+
+  #pendingBounds(bounds: Bounds): Bounds {
+    for (const resident of this.#residents) resident.lowerTo(bounds);
     return bounds;
   }
 
@@ -155,13 +173,6 @@ export class EventLoop {
   #batchFor(process: number): EventBatch {
     const outbox = this.#options.outboxFor?.(process);
     invariant(outbox !== undefined, `process ${process} lives nowhere`);
-    return outbox;
-  }
-
-  #outboxFor(process: number, time: number): EventBatch {
-    const outbox = this.#batchFor(process);
-    const classIndex = this.#options.classOf(process);
-    if (time < this.#justSent[classIndex]!) this.#justSent[classIndex] = time;
     return outbox;
   }
 }

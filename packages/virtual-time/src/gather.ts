@@ -71,6 +71,11 @@ export class Gather {
     if (notBefore > this.#notBefore) this.#notBefore = notBefore;
   }
 
+  /** Parts that were announced. */
+  get announced(): number {
+    return this.#announced;
+  }
+
   /** The least instant at which it may be complete; undefined while parts may still set out. */
   get completeAfter(): number | undefined {
     if (this.isComplete) return this.#latest;

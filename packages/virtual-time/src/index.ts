@@ -1,16 +1,11 @@
 export { type Cargo, plainCargo } from "./cargo.ts";
-export {
-  type ClassBound,
-  type ClassGraph,
-  emptyBounds,
-  horizons,
-  lowerBounds,
-  packBounds,
-} from "./class-graph.ts";
+export { Bounds, PROMISE, promiseLength, QUIET } from "./bounds.ts";
+export type { ClassGraph } from "./class-graph.ts";
 export { EventDigest } from "./digest.ts";
 export { EventLoop, type EventLoopOptions, type EventObserver } from "./event-loop.ts";
 export { comesBefore, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
 export { EventQueue } from "./event-queue.ts";
+export { Horizons, type Reach } from "./horizons.ts";
 export {
   type GatheredParts,
   type HandedSlot,
@@ -20,6 +15,7 @@ export {
   type OwnEvents,
   type ProcessContext,
   type ProcessEvent,
+  type Towards,
   type WaitOutlook,
   type WaitReport,
 } from "./logical-process.ts";

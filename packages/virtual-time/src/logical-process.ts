@@ -38,14 +38,21 @@ export interface ProcessContext {
   sendSelf(time: Instant, kind: number, argument: number): void;
   /** The least time to a process, as the class graph states it; NaN where nothing is sent. */
   latencyTo(process: number): number;
+  /** The class of a process, as an index of the class graph. */
+  classOf(process: number): number;
   /** Whether a process lives on this host. */
   isHere(process: number): boolean;
   /** A slot of the cargo to another process, as an event's argument. */
   hand(handed: HandedSlot): void;
   /** Whether anybody needs `announce`. */
   readonly announces: boolean;
-  /** A part is on its way to a gather of another process and does not arrive before `notBefore`. Once for each part. */
-  announce(target: number, gather: number, notBefore: number): void;
+  /**
+   * A part sets out to a gather of another process, to process `first` and from there on, and does not arrive before
+   * `notBefore`. Once for each part, when it is sent.
+   */
+  announce(target: number, gather: number, first: number, notBefore: number): void;
+  /** A part that was announced does not arrive before `notBefore`, as is known now. */
+  sharpen(target: number, gather: number, notBefore: number): void;
   /** A slot of the cargo to another process, as a part of one of its gathers, under a label of the sender's choice. */
   handPart(handed: HandedSlot, gather: number, label: number): void;
   /**
@@ -93,12 +100,22 @@ export interface Outlook {
   readonly quiet: Duration;
 }
 
+/** Towards processes of other classes than these a program is quiet for longer after waking; absent: it sends them nothing. */
+export interface Towards {
+  readonly classes: readonly number[];
+  readonly quietBeyond: Duration | undefined;
+}
+
 /** The same for one of the things that a process waits for. */
 export interface WaitOutlook extends Outlook {
-  /** It ends with this gather. */
+  /** It ends with this gather, … */
   readonly gather?: number;
+  /** … whose parts go to processes of these classes first; any unless given. */
+  readonly announcedBy?: readonly number[];
   /** It ends with another wait of the process. */
   readonly inner?: true;
+  /** `quiet` holds towards processes of these classes only, and something longer towards all others. */
+  readonly towards?: Towards;
 }
 
 /**

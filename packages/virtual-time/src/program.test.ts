@@ -1,6 +1,6 @@
 // Several programs of one process: they wake each other, promise together, and keep their own promises apart.
 
-import { type Duration, type Instant, NO_TIME, RUN_START } from "@windtunnel/base";
+import { type Duration, type Instant, NEVER, NO_TIME, RUN_START } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
 import { Condition, type Program, ProgramSet, until, type Wait } from "./index.ts";
 
@@ -38,7 +38,7 @@ describe("several programs of one process", () => {
     const programs = new ProgramSet("rank 0");
     const [arrival, handed] = [new Condition(), new Condition()];
     const seen: [string, number][] = [];
-    const note = (where: string): void => void seen.push([where, programs.promised]);
+    const note = (where: string): void => void seen.push([where, programs.promisedTo(0)]);
     function* main(): Program {
       yield* until(waitFor(handed, { quiet: 7 }));
       note("main");
@@ -57,7 +57,7 @@ describe("several programs of one process", () => {
       ["main", 107],
       ["relay after", 103],
     ]);
-    expect(programs.promised).toBe(RUN_START);
+    expect(programs.promisedTo(0)).toBe(RUN_START);
   });
 
   test("one that is started keeps the promise of the one that starts it, since others go by that", () => {
@@ -65,9 +65,9 @@ describe("several programs of one process", () => {
     const [arrival, message] = [new Condition(), new Condition()];
     const seen: number[] = [];
     function* relay(): Program {
-      seen.push(programs.promised);
+      seen.push(programs.promisedTo(0));
       yield* until(waitFor(message));
-      seen.push(programs.promised);
+      seen.push(programs.promisedTo(0));
     }
     function* main(): Program {
       yield* until(waitFor(arrival, { quiet: 50 }));
@@ -86,14 +86,38 @@ describe("several programs of one process", () => {
     const seen: number[] = [];
     function* main(): Program {
       yield* until(waitFor(first, { notBefore: 80 }));
-      seen.push(programs.promised);
+      seen.push(programs.promisedTo(0));
       yield* until(waitFor(second, { quiet: 2 }));
-      seen.push(programs.promised);
+      seen.push(programs.promisedTo(0));
     }
     programs.start("main", main());
     fulfil(programs, first, 10);
     fulfil(programs, second, 20);
     expect(seen).toEqual([80, 80]);
+  });
+
+  test("promise more towards processes that they send to later, or never", () => {
+    const programs = new ProgramSet("rank 0");
+    const [first, second] = [new Condition(), new Condition()];
+    const seen: number[][] = [];
+    const note = (): void => void seen.push([0, 1, 2].map((each) => programs.promisedTo(each)));
+    const towards = (quietBeyond: number | undefined): NonNullable<Wait["towards"]> => ({
+      classes: [1],
+      quietBeyond: quietBeyond as Duration | undefined,
+    });
+    function* main(): Program {
+      yield* until({ ...waitFor(first, { quiet: 5 }), towards: towards(30) });
+      note();
+      yield* until({ ...waitFor(second, { quiet: 1 }), towards: towards(undefined) });
+      note();
+    }
+    programs.start("main", main());
+    fulfil(programs, first, 100);
+    fulfil(programs, second, 102);
+    expect(seen).toEqual([
+      [130, 105, 130],
+      [NEVER, 105, NEVER],
+    ]);
   });
 
   test("wait for each other's end, at once where it has come already", () => {

@@ -11,7 +11,7 @@ import {
   NO_TIME,
   RUN_START,
 } from "@windtunnel/base";
-import type { Outlook, WaitReport } from "./logical-process.ts";
+import type { Outlook, Towards, WaitReport } from "./logical-process.ts";
 
 /** Something that comes true once, at an instant. */
 export class Condition {
@@ -45,8 +45,12 @@ export interface Wait {
   readonly quiet: Duration;
   /** The gather of the process that the condition waits for: it can't come true before the gather's last part arrives. */
   readonly gather?: number;
+  /** Classes of the processes that parts of it go to first; any unless given. */
+  readonly announcedBy?: readonly number[];
   /** Only another program of the process makes the condition true. */
   readonly inner?: true;
+  /** `quiet` holds towards some only. */
+  readonly towards?: Towards;
 }
 
 /** A program of a rank: yields waits, is resumed with the instant at which each was over. */
@@ -59,13 +63,18 @@ export function* until(wait: Wait): Program<Instant> {
   return yield wait;
 }
 
+/** The earliest instant at which a program sends something: towards some classes, by their index, and towards all others. */
+interface Promised {
+  readonly to: readonly (Instant | undefined)[];
+  readonly others: Instant;
+}
+
 interface Running {
   readonly name: string;
   readonly program: Program;
   wait: Wait | undefined;
   since: Instant;
-  /** What it promised when it last went to wait. */
-  promised: Instant;
+  promised: Promised;
 }
 
 /** The programs of one process, and what they promise together. */
@@ -73,7 +82,7 @@ export class ProgramSet {
   readonly #owner: string;
   readonly #running: Running[] = [];
   #now: Instant = RUN_START;
-  #promised: Instant = RUN_START;
+  #promised: Promised = { to: [], others: RUN_START };
 
   constructor(owner: string) {
     this.#owner = owner;
@@ -108,9 +117,9 @@ export class ProgramSet {
     return this.#running.flatMap(({ wait }) => (wait === undefined ? [] : [wait]));
   }
 
-  /** What the running program promised when it went to wait: the process asserts that nothing is sent before it. */
-  get promised(): Instant {
-    return this.#promised;
+  /** What the running program promised towards a class in its waits: the process asserts that nothing is sent before it. */
+  promisedTo(classIndex: number): Instant {
+    return this.#promised.to[classIndex] ?? this.#promised.others;
   }
 
   waiting(): WaitReport[] {
@@ -126,7 +135,7 @@ export class ProgramSet {
     // Another program may have woken this one, and goes on afterwards under its own promise.
     const outer = this.#promised;
     if (wait !== undefined) {
-      running.promised = latest(running.promised, latest(wait.notBefore, after(this.#now, wait.quiet)));
+      running.promised = promisedAfter(wait, running.promised, this.#now);
     }
     running.wait = undefined;
     this.#promised = running.promised;
@@ -146,6 +155,18 @@ export class ProgramSet {
     running.since = this.#now;
     next.condition.whenFulfilled(() => this.#step(running, next.condition.fulfilledAt!));
   }
+}
+
+/** What a program promises that is woken now; what it promised before holds on. */
+function promisedAfter({ notBefore, quiet, towards }: Wait, before: Promised, now: Instant): Promised {
+  const least = (quietFor: Duration): Instant => latest(notBefore, after(now, quietFor));
+  const beyond = towards === undefined ? quiet : towards.quietBeyond;
+  const others = beyond === undefined ? NEVER : latest(before.others, least(beyond));
+  if (towards === undefined && before.to.length === 0) return { to: before.to, others };
+  const to = before.to.map((instant) => (instant === undefined ? undefined : latest(instant, others)));
+  for (const each of towards?.classes ?? [])
+    to[each] = latest(before.to[each] ?? before.others, least(quiet));
+  return { to, others };
 }
 
 function isWait(value: unknown): value is Wait {

@@ -2,7 +2,8 @@
 // makes no object. It asserts at each send what the class graph states, and at each arrival that nothing comes too late.
 
 import { type Instant, invariant, InvariantViolation, RUN_START } from "@windtunnel/base";
-import type { ClassBound, ClassGraph } from "./class-graph.ts";
+import { type Bounds, promiseLength } from "./bounds.ts";
+import type { ClassGraph } from "./class-graph.ts";
 import { EventDigest } from "./digest.ts";
 import type { EventBatch } from "./event-batch.ts";
 import { isKind, isProcessNumber, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
@@ -17,7 +18,7 @@ import type {
   ProcessContext,
   ProcessEvent,
 } from "./logical-process.ts";
-import { PROMISE_STRIDE, StandingPromise } from "./standing-promise.ts";
+import { StandingPromise } from "./standing-promise.ts";
 
 /** What the residents of a host share. */
 export interface Neighbourhood {
@@ -27,14 +28,14 @@ export interface Neighbourhood {
   readonly passed: Float64Array;
   readonly observer: ((event: Readonly<ProcessEvent>) => void) | undefined;
   readonly residentOf: (process: number) => Resident | undefined;
-  /** [residents · PROMISE_STRIDE] */
+  /** [residents · promiseLength(classes)] */
   readonly promises: Float64Array;
   /** Whether parts are announced: it only pays where others wait for what this host promises. */
   readonly announces: boolean;
   /** The batch for a process on another host. */
   readonly batchFor: (process: number) => EventBatch;
-  /** The same for an event, which will reach it at `time`. */
-  readonly outboxFor: (process: number, time: number) => EventBatch;
+  /** Of what is sent to other hosts until the next round. */
+  readonly bounds: () => Bounds;
 }
 
 /** A slot that comes to a process, as whoever files it has it. */
@@ -70,9 +71,10 @@ export class Resident implements ProcessContext {
     this.classIndex = shared.classOf(number);
     this.#promise = new StandingPromise(
       process,
-      (gather) => this.#gathers.get(gather),
+      { own: this.classIndex, count: shared.classes.names.length },
+      { of: (gather) => this.#gathers.get(gather), announces: shared.announces },
       shared.promises,
-      index * PROMISE_STRIDE,
+      index * promiseLength(shared.classes.names.length),
     );
     this.#latency = Float64Array.from(
       shared.classes.latency[this.classIndex]!,
@@ -148,9 +150,9 @@ export class Resident implements ProcessContext {
     };
   }
 
-  /** Takes what this process can promise into its class's bound. */
-  lowerBound(bound: ClassBound): void {
-    this.#promise.lower(bound, this.earliestTime);
+  /** Takes what this process can promise into its host's bounds. */
+  lowerTo(bounds: Bounds): void {
+    this.#promise.lower(bounds, this.earliestTime);
   }
 
   /** An event for this process. */
@@ -172,7 +174,9 @@ export class Resident implements ProcessContext {
       observer({ ...at, argument: number, size: part.size, body: undefined });
     }
     const gather = this.#gatherOf(number);
-    if (!gather.add(part, label)) return;
+    const isLast = gather.add(part, label);
+    if (this.#shared.announces && gather.count > gather.announced) this.#cameUnannounced(number);
+    if (!isLast) return;
     this.#promise.isStale = true;
     this.#wake(number, gather);
   }
@@ -191,7 +195,7 @@ export class Resident implements ProcessContext {
     if (resident !== undefined) resident.file(time, kind, this.number, sequence, size, body);
     else {
       const rank = rankOfKey(kind, this.number);
-      this.#shared.outboxFor(target, time).addEvent(time, rank, sequence, target, size, body);
+      this.#outboxFor(target, time).addEvent(time, rank, sequence, target, size, body);
     }
   }
 
@@ -208,7 +212,7 @@ export class Resident implements ProcessContext {
     else {
       const { time, size, slot, lane } = handed;
       const rank = rankOfKey(kind, this.number);
-      this.#shared.outboxFor(target, time).addHanded(time, rank, sequence, target, size, slot, lane);
+      this.#outboxFor(target, time).addHanded(time, rank, sequence, target, size, slot, lane);
     }
   }
 
@@ -219,6 +223,10 @@ export class Resident implements ProcessContext {
     const { own } = this.process;
     if (own === undefined) invariant(false, `process ${this.number} is handed a slot and keeps none`);
     else own.take(slot, lane, source, sequence);
+  }
+
+  classOf(process: number): number {
+    return this.#shared.classOf(process);
   }
 
   latencyTo(process: number): number {
@@ -233,12 +241,29 @@ export class Resident implements ProcessContext {
     return this.#shared.announces;
   }
 
-  announce(target: number, gather: number, notBefore: number): void {
-    const { announces, residentOf, batchFor } = this.#shared;
+  announce(target: number, gather: number, first: number, notBefore: number): void {
+    const { announces, bounds, classOf } = this.#shared;
     if (!announces) return;
-    const resident = residentOf(target);
-    if (resident !== undefined) resident.takeAnnouncement(gather, 1, notBefore);
-    else batchFor(target).announce(target, gather, notBefore);
+    if (!this.isHere(target)) bounds().announced(classOf(target), classOf(first), notBefore);
+    this.#announce(target, gather, 1, notBefore);
+  }
+
+  sharpen(target: number, gather: number, notBefore: number): void {
+    if (this.#shared.announces) this.#announce(target, gather, 0, notBefore);
+  }
+
+  #announce(target: number, gather: number, count: number, notBefore: number): void {
+    const resident = this.#shared.residentOf(target);
+    if (resident !== undefined) resident.takeAnnouncement(gather, count, notBefore);
+    else this.#shared.batchFor(target).announce(target, gather, count, notBefore);
+  }
+
+  #outboxFor(target: number, time: number): EventBatch {
+    const { bounds, classes, classOf, batchFor } = this.#shared;
+    const classIndex = classOf(target);
+    bounds().sent(classIndex, time);
+    if (classes.staysOnHost?.(this.classIndex, classIndex) === true) this.#leavesHost(target);
+    return batchFor(target);
   }
 
   handPart(handed: HandedSlot, gather: number, label: number): void {
@@ -249,7 +274,8 @@ export class Resident implements ProcessContext {
     if (resident !== undefined) resident.filePart(handed, rank, gather, label);
     else {
       const { time, sequence, size, slot } = handed;
-      this.#shared.outboxFor(target, time).addPart(time, rank, sequence, target, size, gather, slot, label);
+      const outbox = this.#outboxFor(target, time);
+      outbox.addPart(time, rank, sequence, target, size, gather, slot, label);
     }
   }
 
@@ -295,14 +321,30 @@ export class Resident implements ProcessContext {
   }
 
   #sendsWrong(target: number, kind: number, sentAt: number, time: number): never {
-    const { classes, classOf } = this.#shared;
-    const edge = `${classes.names[this.classIndex]} to ${classes.names[classOf(target)]}`;
+    const edge = this.#edgeTo(target);
     const latency = this.latencyTo(target);
     const what = `process ${this.number} sends an event of kind ${kind} to process ${target}`;
     invariant(isKind(kind), `${what}: that is no kind`);
     invariant(sentAt >= this.now, `${what} into the past: ${sentAt} < ${this.now} ps`);
     invariant(!Number.isNaN(latency), `${what}: nothing is sent from ${edge}`);
     throw new InvariantViolation(`${what} in ${time - sentAt} ps: from ${edge} takes at least ${latency} ps`);
+  }
+
+  #leavesHost(target: number): never {
+    const edge = this.#edgeTo(target);
+    invariant(
+      false,
+      `process ${this.number} sends to process ${target} on another host: ${edge} stays on its own`,
+    );
+  }
+
+  #edgeTo(target: number): string {
+    const { classes, classOf } = this.#shared;
+    return `${classes.names[this.classIndex]} to ${classes.names[classOf(target)]}`;
+  }
+
+  #cameUnannounced(gather: number): never {
+    invariant(false, `a part of gather ${gather} of process ${this.number} comes that was never announced`);
   }
 
   #cameTooLate(time: number): never {

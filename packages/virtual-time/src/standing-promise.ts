@@ -1,107 +1,116 @@
 // What a process promises other hosts between two rounds: the earliest instant at which it may send something.
 //
 // A wait ends at once with whatever arrives, unless it is for a gather: that one is complete only when its last part is
-// there. Once all its parts are on their way, it ends no sooner than the latest of them can arrive; and once all have been
-// filed, it is known when it ends.
+// there. While a part has still to set out, nothing ends it that is on its way. Once all its parts are, it ends no sooner than
+// the latest of them can arrive; and once all have been filed, it is known when it ends.
 
 import { NEVER } from "@windtunnel/base";
-import type { ClassBound } from "./class-graph.ts";
+import { type Bounds, PROMISE, promiseLength, QUIET } from "./bounds.ts";
 import type { Gather } from "./gather.ts";
-import type { LogicalProcess } from "./logical-process.ts";
-
-/**
- * Numbers of a promise. Those of all processes of a host lie side by side, since a round reads every one: the least `notBefore`
- * and `quiet` of waits that anything may end, those of waits that all parts of a gather on their way end, and the earliest
- * send after waits of which it is known when they end.
- */
-export const PROMISE_STRIDE = 8;
-const OPEN = 0;
-const GATHERED = 2;
-const KNOWN = 4;
-const QUIET = 1;
+import type { LogicalProcess, WaitOutlook } from "./logical-process.ts";
 
 export class StandingPromise {
   /** The process may wait for something else than before, or a gather of it may have changed. */
   isStale = true;
   readonly #process: LogicalProcess;
+  readonly #classIndex: number;
   readonly #gatherOf: (gather: number) => Gather | undefined;
+  readonly #announces: boolean;
+  readonly #classCount: number;
   readonly #numbers: Float64Array;
   readonly #at: number;
+  /** Towards some classes only, by their index. */
+  #to: (Float64Array | undefined)[] = [];
 
-  /** `numbers` has room for it from `at` on. */
+  /**
+   * `announces`: parts of gathers are announced. Promises of all processes of a host lie side by side in `numbers`, since a
+   * round reads every one; this one at `at`.
+   */
   constructor(
     process: LogicalProcess,
-    gatherOf: (gather: number) => Gather | undefined,
+    classes: { readonly own: number; readonly count: number },
+    gathers: { readonly of: (gather: number) => Gather | undefined; readonly announces: boolean },
     numbers: Float64Array,
     at: number,
   ) {
     this.#process = process;
-    this.#gatherOf = gatherOf;
+    this.#classIndex = classes.own;
+    this.#classCount = classes.count;
+    this.#gatherOf = gathers.of;
+    this.#announces = gathers.announces;
     this.#numbers = numbers;
     this.#at = at;
   }
 
-  /** Takes it into the bound of the process's class; `earliestTime`: of its pending events. */
-  lower(bound: ClassBound, earliestTime: number): void {
+  /** Takes it into the bounds; `earliestTime`: of the process's pending events. */
+  lower(bounds: Bounds, earliestTime: number): void {
     if (this.isStale) this.#renew();
     this.isStale = false;
-    const numbers = this.#numbers;
-    const [open, gathered] = [this.#at + OPEN, this.#at + GATHERED];
-    const [openNotBefore, openQuiet] = [numbers[open]!, numbers[open + QUIET]!];
-    bound.notBefore = Math.min(bound.notBefore, openNotBefore);
-    bound.quiet = Math.min(bound.quiet, openQuiet);
-    bound.gatheredNotBefore = Math.min(bound.gatheredNotBefore, numbers[gathered]!);
-    bound.gatheredQuiet = Math.min(bound.gatheredQuiet, numbers[gathered + QUIET]!);
-    bound.pendingSend = Math.min(bound.pendingSend, numbers[this.#at + KNOWN]!);
-    // An event that ends none of the waits that anything may end is a gather's, and known.
-    if (earliestTime === NEVER || openQuiet === NEVER) return;
-    bound.pendingSend = Math.min(bound.pendingSend, Math.max(openNotBefore, earliestTime + openQuiet));
+    bounds.promised(this.#classIndex, undefined, this.#numbers, this.#at, earliestTime);
+    for (const [to, numbers] of this.#to.entries())
+      if (numbers !== undefined) bounds.promised(this.#classIndex, to, numbers, 0, earliestTime);
   }
 
   #renew(): void {
     const { waits, outlook } = this.#process;
-    const numbers = this.#numbers;
-    const [open, gathered, known] = [this.#at + OPEN, this.#at + GATHERED, this.#at + KNOWN];
-    numbers.fill(NEVER, this.#at, this.#at + PROMISE_STRIDE);
+    this.#numbers.fill(NEVER, this.#at, this.#at + promiseLength(this.#classCount));
+    this.#to = [];
     if (waits === undefined) {
-      numbers[open] = outlook?.notBefore ?? 0;
-      numbers[open + QUIET] = outlook?.quiet ?? 0;
+      const { notBefore = 0, quiet = 0 } = outlook ?? {};
+      lower(this.#numbers, this.#at, PROMISE.open, notBefore, quiet);
       return;
     }
-    /** The earliest end of the waits for gathers, and whether one of them is complete. */
+    /** The earliest end of the waits for gathers, and which kinds of waits there are. */
     let firstEnd: number = NEVER;
-    let isKnown = false;
+    const kinds = new Set<number>();
     for (const wait of waits) {
-      if (wait.inner) continue;
+      if (wait.inner === true) continue;
       const gather = wait.gather === undefined ? undefined : this.#gatherOf(wait.gather);
       const end = gather?.completeAfter;
-      if (end === undefined) {
-        this.#lowerTo(open, wait.notBefore, wait.quiet);
-        continue;
+      if (end !== undefined) firstEnd = Math.min(firstEnd, end);
+      for (const kind of this.#kindsOf(wait, gather)) {
+        kinds.add(kind);
+        this.#lowerTo(wait, kind, end);
       }
-      const send = Math.max(wait.notBefore, end + wait.quiet);
-      if (gather!.isComplete) {
-        isKnown = true;
-        numbers[known] = Math.min(numbers[known]!, send);
-      } else this.#lowerTo(gathered, send, wait.quiet);
-      firstEnd = Math.min(firstEnd, end);
     }
-    const [anythingEndsOne, partsEndOne] = [
-      numbers[open + QUIET] !== NEVER,
-      numbers[gathered + QUIET] !== NEVER,
-    ];
-    for (const { inner, notBefore, quiet } of waits) {
-      if (!inner) continue;
-      const send = Math.max(notBefore, firstEnd + quiet);
-      if (anythingEndsOne) this.#lowerTo(open, notBefore, quiet);
-      if (partsEndOne) this.#lowerTo(gathered, send, quiet);
-      if (isKnown) numbers[known] = Math.min(numbers[known]!, send);
+    for (const wait of waits) {
+      if (wait.inner !== true) continue;
+      for (const kind of kinds) this.#lowerTo(wait, kind, endsAt(kind) ? firstEnd : undefined);
     }
   }
 
-  #lowerTo(promise: number, notBefore: number, quiet: number): void {
-    const numbers = this.#numbers;
-    numbers[promise] = Math.min(numbers[promise]!, notBefore);
-    numbers[promise + QUIET] = Math.min(numbers[promise + QUIET]!, quiet);
+  /** What may end a wait. */
+  #kindsOf({ gather: number, announcedBy }: WaitOutlook, gather: Gather | undefined): readonly number[] {
+    if (number === undefined) return [PROMISE.open];
+    if (gather?.isComplete === true) return [PROMISE.known];
+    if (gather?.completeAfter !== undefined) return [PROMISE.gathered];
+    if (!this.#announces) return [PROMISE.open];
+    const by = announcedBy ?? Array.from({ length: this.#classCount }, (_, index) => index);
+    return by.map((each) => PROMISE.unsent + 2 * each);
   }
+
+  /** A wait of a kind, which does not end before `end`. */
+  #lowerTo({ notBefore, quiet, towards }: WaitOutlook, kind: number, end: number | undefined): void {
+    const least = (quietFor: number): number =>
+      end === undefined ? notBefore : Math.max(notBefore, end + quietFor);
+    const beyond = towards === undefined ? quiet : towards.quietBeyond;
+    if (beyond !== undefined) lower(this.#numbers, this.#at, kind, least(beyond), beyond);
+    for (const to of towards?.classes ?? [])
+      lower((this.#to[to] ??= this.#noPromise()), 0, kind, least(quiet), quiet);
+  }
+
+  #noPromise(): Float64Array {
+    return new Float64Array(promiseLength(this.#classCount)).fill(NEVER);
+  }
+}
+
+/** Whether it is known of a wait of this kind before which instant it does not end. */
+function endsAt(kind: number): boolean {
+  return kind === PROMISE.gathered || kind === PROMISE.known;
+}
+
+function lower(numbers: Float64Array, start: number, kind: number, notBefore: number, quiet: number): void {
+  const at = start + kind;
+  numbers[at] = Math.min(numbers[at]!, notBefore);
+  if (kind !== PROMISE.known) numbers[at + QUIET] = Math.min(numbers[at + QUIET]!, quiet);
 }

@@ -11,17 +11,20 @@ import {
 } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
 import {
+  Bounds,
   type ClassGraph,
   comesBefore,
   Condition,
   deadlockError,
   EventQueue,
-  horizons,
+  Horizons,
   type LogicalProcess,
   type Outlook,
   type ProcessContext,
   type ProcessEvent,
   type Program,
+  PROMISE,
+  promiseLength,
   ProgramSet,
   runHost,
   until,
@@ -74,39 +77,90 @@ describe("event queue", () => {
 });
 
 describe("horizons", () => {
+  const RANK = 0;
+  const PLANE = 1;
   const graph: ClassGraph = {
     names: ["rank", "plane"],
     latency: [
       [undefined, microseconds(1)],
       [microseconds(2), undefined],
     ],
+    carriers: [false, true],
   };
 
-  const ungathered = { gatheredNotBefore: NEVER, gatheredQuiet: NEVER };
+  /** Bounds of one rank, as its waits promise, and of a plane with an event at `planeAt`. */
+  function boundsOf(
+    promise: Partial<Record<keyof typeof PROMISE, readonly number[]>>,
+    planeAt: number,
+  ): Bounds {
+    const bounds = new Bounds(2);
+    bounds.promised(RANK, undefined, numbersOf(promise), 0, NEVER);
+    bounds.promised(PLANE, undefined, numbersOf({ open: [0, 0] }), 0, planeAt);
+    return bounds;
+  }
+
+  function numbersOf(promise: Partial<Record<keyof typeof PROMISE, readonly number[]>>): Float64Array {
+    const numbers = new Float64Array(promiseLength(2)).fill(NEVER);
+    for (const [kind, values] of Object.entries(promise))
+      numbers.set(values, PROMISE[kind as keyof typeof PROMISE]);
+    return numbers;
+  }
+
+  const horizons = (bounds: Bounds): number[] => [...new Horizons(graph).everywhere(bounds).any];
 
   test("follow from the earliest send, the latencies and the promises", () => {
-    const [rank, plane] = horizons(graph, [
-      { pendingSend: 50e6, justSent: NEVER, notBefore: 0, quiet: 10e6, ...ungathered },
-      { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered },
-    ]);
+    const [rank, plane] = horizons(boundsOf({ known: [50e6], open: [0, 10e6] }, 20e6));
     // The plane's event at 20 reaches a rank at 22; that rank is quiet for 10, so it reaches a plane at 33 < 51.
     expect(rank).toBe(22e6);
     expect(plane).toBe(33e6);
   });
 
   test("jump to where gathers may be complete, once their parts are all on their way", () => {
-    const plane = { pendingSend: 20e6, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered };
-    const waiting = { pendingSend: NEVER, justSent: NEVER, notBefore: NEVER, quiet: NEVER };
-    const on = (gatheredNotBefore: number, gatheredQuiet: number): number[] =>
-      horizons(graph, [{ ...waiting, gatheredNotBefore, gatheredQuiet }, plane]);
+    const on = (notBefore: number, quiet: number): number[] =>
+      horizons(boundsOf({ gathered: [notBefore, quiet] }, 20e6));
     expect(on(90e6, 10e6)).toEqual([22e6, 91e6]);
     // A part that is late holds its gather up: what is announced is the least that can be.
     expect(on(5e6, 10e6)).toEqual([22e6, 33e6]);
   });
 
+  test("jump over what is on its way to gathers of which a part has still to be sent", () => {
+    const unsentOverPlane = [NEVER, NEVER, 0, 10e6];
+    // Who will send the part sends at 50: it arrives at 53, and this rank is quiet for 10 more.
+    const straggler = boundsOf({ known: [50e6], unsent: unsentOverPlane }, 20e6);
+    expect(horizons(straggler)).toEqual([22e6, 51e6]);
+    // A part that another host has sent meanwhile.
+    const announced = boundsOf({ known: [50e6], unsent: unsentOverPlane }, 20e6);
+    announced.announced(RANK, PLANE, 24e6);
+    expect(horizons(announced)).toEqual([22e6, 35e6]);
+    // Nobody sends: it waits for ever, and the plane's event changes nothing.
+    expect(horizons(boundsOf({ unsent: unsentOverPlane }, 20e6))).toEqual([22e6, NEVER]);
+  });
+
+  test("take what is promised towards one class for that class alone", () => {
+    const three: ClassGraph = {
+      names: ["rank", "plane", "nvlink"],
+      latency: [
+        [undefined, microseconds(1), microseconds(1)],
+        [microseconds(2), undefined, undefined],
+        [microseconds(2), undefined, undefined],
+      ],
+      staysOnHost: (from, to) => from !== PLANE && to !== PLANE,
+    };
+    const bounds = new Bounds(3);
+    const numbers = new Float64Array(promiseLength(3)).fill(NEVER);
+    numbers[PROMISE.known] = 40e6;
+    bounds.promised(RANK, 2, numbers, 0, NEVER);
+    const all = new Horizons(three);
+    expect([...all.everywhere(bounds).any]).toEqual([NEVER, NEVER, 41e6]);
+    // What stays on a host is not for others to wait for.
+    expect([...all.fromOutside(bounds).any]).toEqual([NEVER, NEVER, NEVER]);
+  });
+
   test("are infinite when nothing is pending anywhere", () => {
-    const idle = { pendingSend: NEVER, justSent: NEVER, notBefore: 0, quiet: 0, ...ungathered };
-    expect(horizons(graph, [idle, idle])).toEqual([NEVER, NEVER]);
+    const idle = boundsOf({ open: [0, 0] }, NEVER);
+    expect(horizons(idle)).toEqual([NEVER, NEVER]);
+    expect(idle.isIdle).toBe(true);
+    expect(boundsOf({ open: [0, 0] }, 20e6).isIdle).toBe(false);
   });
 });
 
@@ -277,6 +331,7 @@ describe("gathers", () => {
             slot: 0,
             lane: 0,
           };
+          context.announce(0, 7, label === 1 ? 1 : 2, at);
           context.handPart(handed, 7, label + index);
         }
       },

@@ -5,15 +5,16 @@
 
 import { type Instant, invariant, WorldError } from "@windtunnel/base";
 import type { Cargo } from "./cargo.ts";
-import { type ClassGraph, horizons, isIdle, lowerBounds, packBounds } from "./class-graph.ts";
+import type { ClassGraph } from "./class-graph.ts";
 import { EventBatch, type PackedEvents, unpackEvents } from "./event-batch.ts";
 import { EventLoop, type EventObserver } from "./event-loop.ts";
+import { Horizons } from "./horizons.ts";
 import type { LogicalProcess, WaitReport } from "./logical-process.ts";
 
 /** What one host tells another in a round. */
 export interface WindowMessage {
   readonly round: number;
-  /** As `packBounds` gives them. */
+  /** Numbers of the sender's `Bounds`. */
   readonly bounds: Float64Array;
   readonly events: PackedEvents | undefined;
   /** [1]: processor time, in microseconds, that the sender worked since the last round. */
@@ -76,6 +77,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     ...(options.observer === undefined ? {} : { observer: options.observer }),
   });
   const { cargo } = loop;
+  const horizons = new Horizons(classes);
   let rounds = 0;
   const hostState = (): HostState => ({ now: loop.now, events: loop.eventCount, rounds });
   let lastProgress = "";
@@ -90,7 +92,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
     if (!isAlone) {
       const packed = outboxes.map((outbox) => outbox.pack(cargo));
       const own = processorTime() - resumedAt;
-      const state = { round: rounds, bounds: packBounds(bounds), work: Float64Array.of(own) };
+      const state = { round: rounds, bounds: bounds.numbers.slice(), work: Float64Array.of(own) };
       const messages = packed.map((events): WindowMessage => ({ ...state, events }));
       const received = await exchange.swap(messages);
       resumedAt = processorTime();
@@ -103,33 +105,33 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
         slowest = Math.max(slowest, worked);
         invariant(message.round === rounds, `a message of round ${message.round} in round ${rounds}`);
         if (message.events !== undefined) takeEvents(loop, message.events);
-        lowerBounds(bounds, message.bounds);
+        bounds.lowerTo(message.bounds);
       }
       work.slowest += slowest;
       rounds++;
     }
-    if (isIdle(bounds)) break;
-    const horizonByClass = horizons(classes, bounds);
-    const progress = `${horizonByClass.join()}/${loop.eventCount}`;
+    if (bounds.isIdle) break;
+    const outside = isAlone ? horizons.unreached : horizons.fromOutside(bounds);
+    const progress = `${outside.any.join()}/${loop.eventCount}`;
     stalled = progress === lastProgress ? stalled + 1 : 0;
     invariant(
       stalled <= MOST_STALLED,
       `${stalled} rounds up to ${rounds} handle no event and raise no bound`,
     );
     lastProgress = progress;
-    while (!loop.advance(horizonByClass, options.pause)) await options.breathe?.(hostState());
+    while (!loop.advance(outside, options.pause)) await options.breathe?.(hostState());
     if (options.pause?.() === true) await options.breathe?.(hostState());
   }
   return { ...hostState(), digests: loop.digests(), waiting: loop.waiting(), work };
 }
 
 function takeEvents(loop: EventLoop, events: PackedEvents): void {
-  unpackEvents(events, loop.cargo, (event) => loop.receive(event));
   const { announcements } = events;
   for (let at = 0; at < announcements.length; at += 4) {
     const [target, gather, count, notBefore] = announcements.subarray(at, at + 4);
     loop.receiveAnnouncement(target!, gather!, count!, notBefore!);
   }
+  unpackEvents(events, loop.cargo, (event) => loop.receive(event));
 }
 
 /** The error of a run in which nothing can happen any more and programs still wait; who has waited longest stands first. */

@@ -1,6 +1,6 @@
 // The counts that `normal` needs before its dispatch: layout and notify (mechanics §2.2).
 
-import { type Dependency, exchangeKernel } from "@windtunnel/gpu";
+import { type CostSequence, type Dependency, exchangeKernel } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import type { RankExchange } from "../rank-exchange.ts";
 
@@ -18,6 +18,8 @@ export interface Notice {
   readonly peers: readonly number[];
   readonly senders: readonly number[];
   readonly neighbours: readonly number[];
+  /** What is sent next over the network, at least so long after the counts are there. */
+  readonly followedBy: CostSequence;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface Notice {
  * it, since it must allocate. Gives the tokens of each rank of the unit.
  */
 export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
-  const { exchange, gate, sms, peers, senders, neighbours } = notice;
+  const { exchange, gate, sms, peers, senders, neighbours, followedBy } = notice;
   const { rank, unit, shape, tokens } = exchange;
   const layout = exchange.kernel({
     name: "dispatch.layout",
@@ -48,7 +50,13 @@ export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
       return { to, bytes: counts * unit.nodes[unit.nodeOf(to)]!.length, content };
     }),
   });
-  const fromPeers = yield* exchange.receive<Int32Array>({ from: senders, part: NOTIFY });
+  // Counts go on to neighbours at once, and so may tokens of other ranks that a relay of this one forwards.
+  const promised = { to: neighbours, leastBeyond: followedBy, sms };
+  const fromPeers = yield* exchange.receive<Int32Array>({
+    from: senders,
+    part: NOTIFY,
+    ...promised,
+  });
   const known = [Int32Array.of(rank, tokens), ...fromPeers.messages.map(({ content }) => content)];
   const gathered = exchange.kernel({
     name: "dispatch.notify",
@@ -65,7 +73,11 @@ export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
       return { to, bytes: counts * unit.nodes.length, content };
     }),
   });
-  const fromNode = yield* exchange.receive<Int32Array>({ from: neighbours, part: NOTIFY_NODE });
+  const fromNode = yield* exchange.receive<Int32Array>({
+    from: neighbours,
+    part: NOTIFY_NODE,
+    ...promised,
+  });
   const tokensOf = unit.ranks.map(() => 0);
   for (const pairs of [...known, ...fromNode.messages.map(({ content }) => content)]) {
     for (let i = 0; i < pairs.length; i += 2) tokensOf[pairs[i]!] = pairs[i + 1]!;

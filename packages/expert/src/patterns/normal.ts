@@ -49,8 +49,23 @@ const FIRST_OUT = COUNT_PARTS;
 const FIRST_FORWARD = FIRST_OUT + MOST_SLICES;
 
 export function createNormal({ sms }: NormalOptions): DispatchPattern {
-  return { name: "normal", sms, hostWaits: true, open: (exchange) => new NormalExchange(exchange, sms / 2) };
+  return {
+    name: "normal",
+    sms,
+    hostWaits: true,
+    least,
+    open: (exchange) => new NormalExchange(exchange, sms / 2),
+  };
 }
+
+/** Of a first slice nobody knows how much it copies before rows are there; the last copy may have nothing to do. */
+const least: NonNullable<DispatchPattern["least"]> = {
+  send: (phase, _, { tokens }) =>
+    phase === "dispatch"
+      ? [exchangeKernel("layout", tokens), exchangeKernel("copy", 0)]
+      : [exchangeKernel("copy", 0)],
+  receive: () => [],
+};
 
 /** What a kernel hands over in slices: when each one is ready. */
 interface Paced {
@@ -72,6 +87,8 @@ class NormalExchange implements ExchangeSteps {
   #slicesOf: readonly number[] = [];
   #relay: Beside | undefined;
   #forwarded: Dependency | undefined;
+  /** Copies of tokens that this rank forwarded in each slice of the dispatch: as many come back. */
+  readonly #forwardedTokens: number[] = [];
   /** By relay of this node and slice: places of the sets among those that were kept. */
   readonly #kept = new Map<number, number[][]>();
   #keptCount = 0;
@@ -97,6 +114,10 @@ class NormalExchange implements ExchangeSteps {
   *sendDispatch(gate: Dependency): Program {
     const exchange = this.#exchange;
     const { shape, unit, rank } = exchange;
+    const bytes = normalDispatchBytes(shape);
+    const slices = sliceTokens(exchange.own, sliceSize(exchange.tokens));
+    const byNode = exchange.groups("nodes", (each) => unit.nodeOf(each));
+    const parts = slices.map((slice) => splitByGroup(slice, byNode));
     const tokensOf = yield* exchangeCounts({
       exchange,
       gate,
@@ -104,12 +125,9 @@ class NormalExchange implements ExchangeSteps {
       peers: this.#peers,
       senders: this.#senders,
       neighbours: this.#neighbours,
+      followedBy: [exchangeKernel("copy", bytes * entries(parts[0] ?? []))],
     });
     this.#slicesOf = tokensOf.map(sliceCount);
-    const bytes = normalDispatchBytes(shape);
-    const slices = sliceTokens(exchange.own, sliceSize(exchange.tokens));
-    const byNode = exchange.groups("nodes", (each) => unit.nodeOf(each));
-    const parts = slices.map((slice) => splitByGroup(slice, byNode));
     const home = unit.nodeOf(rank);
     const remote = (sets: readonly TokenSet[]): number => entries(sets.filter((_, node) => node !== home));
     const sent = this.#pacedKernel("dispatch.send", [], {
@@ -142,7 +160,11 @@ class NormalExchange implements ExchangeSteps {
     for (let slice = 0; slice < this.#slicesThrough(rank); slice++) {
       const mine = own[slice];
       const from = this.#senders.filter((each) => this.#slicesOf[each]! > slice);
-      const arrived = yield* relay.receive<readonly TokenSet[]>({ from, part: FIRST_OUT + slice });
+      const arrived = yield* relay.receive<readonly TokenSet[]>({
+        from,
+        part: FIRST_OUT + slice,
+        to: this.#neighbours,
+      });
       const sets = [...arrived.messages.flatMap(({ content }) => content), ...(mine?.sets ?? [])];
       const split = sets.map((set) => splitByGroup(set, byRank));
       const forTarget = this.#home.map((_, target) =>
@@ -165,22 +187,36 @@ class NormalExchange implements ExchangeSteps {
         }),
       });
       this.#keep(rank, forTarget[this.#home.indexOf(rank)]!);
+      this.#forwardedTokens.push(entries(forTarget.flat()));
       this.#forwarded = forwarded;
     }
   }
 
   *receiveDispatch(): Program<Dependency> {
     const exchange = this.#exchange;
-    let last: Arrival | undefined;
-    for (let slice = 0; slice < MOST_SLICES; slice++) {
-      const from = this.#neighbours.filter((each) => this.#slicesThrough(each) > slice);
-      if (from.length === 0) break;
-      const arrived = yield* exchange.receive<readonly TokenSet[]>({ from, part: FIRST_FORWARD + slice });
-      for (const message of arrived.messages) this.#keep(message.from, message.content);
-      last = laterOf(last, arrived);
-    }
+    const slices = Math.max(0, ...this.#neighbours.map((each) => this.#slicesThrough(each)));
+    const arrivals = yield* this.#receiveSlices(slices, (slice) =>
+      this.#neighbours.filter((each) => this.#slicesThrough(each) > slice),
+    );
+    for (const { messages } of arrivals) for (const { from, content } of messages) this.#keep(from, content);
     yield* this.#joinRelay();
-    return this.#lastCopy("dispatch.receive", normalDispatchBytes(exchange.shape), last);
+    return this.#lastCopy("dispatch.receive", normalDispatchBytes(exchange.shape), arrivals);
+  }
+
+  /**
+   * What came in each slice from `fromOf` it. Nothing is sent before all are there: so the last one is waited for first, which
+   * promises the most.
+   */
+  *#receiveSlices(
+    slices: number,
+    fromOf: (slice: number) => readonly number[],
+  ): Program<readonly Arrived<readonly TokenSet[]>[]> {
+    const arrivals: Arrived<readonly TokenSet[]>[] = [];
+    for (let slice = slices - 1; slice >= 0; slice--) {
+      const receiving = { from: fromOf(slice), part: FIRST_FORWARD + slice };
+      arrivals.unshift(yield* this.#exchange.receive<readonly TokenSet[]>(receiving));
+    }
+    return arrivals;
   }
 
   *sendCombine(experts: Dependency): Program {
@@ -224,6 +260,9 @@ class NormalExchange implements ExchangeSteps {
       const arrived = yield* relay.receive<readonly TokenSet[]>({
         from: this.#neighbours,
         part: FIRST_OUT + slice,
+        least: [exchangeKernel("copy", bytes * this.#forwardedTokens[slice]!, 0)],
+        sms: this.#half,
+        to: this.#senders,
       });
       const byRank = [...arrived.messages, { from: rank, content: mine.sets }].sort(
         (a, b) => a.from - b.from,
@@ -265,18 +304,13 @@ class NormalExchange implements ExchangeSteps {
   *receiveCombine(): Program<Dependency> {
     const exchange = this.#exchange;
     const { unit, rank } = exchange;
-    let last: Arrival | undefined;
-    for (let slice = 0; slice < this.#slicesOf[rank]! && this.#peers.length > 0; slice++) {
-      const arrived = yield* exchange.receive<readonly TokenSet[]>({
-        from: this.#peers,
-        part: FIRST_FORWARD + slice,
-      });
-      for (const { from, content } of arrived.messages) this.#sumsOfNode(unit.nodeOf(from)).push(...content);
-      last = laterOf(last, arrived);
-    }
+    const slices = this.#peers.length === 0 ? 0 : this.#slicesOf[rank]!;
+    const arrivals = yield* this.#receiveSlices(slices, () => this.#peers);
+    for (const { messages } of arrivals)
+      for (const { from, content } of messages) this.#sumsOfNode(unit.nodeOf(from)).push(...content);
     yield* this.#joinRelay();
     for (const node of unit.nodes.keys()) exchange.acceptTokens(this.#sumsOfNode(node));
-    return this.#lastCopy("combine.receive", normalCombineBytes(exchange.shape), last);
+    return this.#lastCopy("combine.receive", normalCombineBytes(exchange.shape), arrivals);
   }
 
   /** Slices that a relay of this node forwards: the most of those whose tokens come through it. */
@@ -357,12 +391,17 @@ class NormalExchange implements ExchangeSteps {
   #lastCopy(
     name: "dispatch.receive" | "combine.receive",
     bytes: number,
-    last: Arrival | undefined,
+    arrivals: readonly Arrived<readonly TokenSet[]>[],
   ): Dependency {
-    const dependsOn = [last?.at, this.#forwarded].filter((each) => each !== undefined);
+    // A later slice may overtake an earlier one.
+    const last = arrivals.reduce<Arrived<readonly TokenSet[]> | undefined>(
+      (latest, arrived) => (latest !== undefined && latest.at > arrived.at ? latest : arrived),
+      undefined,
+    );
+    const dependsOn = [last, this.#forwarded].filter((each) => each !== undefined);
     return this.#exchange.kernel({
       name,
-      cost: [exchangeKernel("copy", bytes * entries(last?.sets ?? []), 0)],
+      cost: [exchangeKernel("copy", bytes * tokensIn(last), 0)],
       after: dependsOn,
       sms: this.#half,
       resident: true,
@@ -370,15 +409,8 @@ class NormalExchange implements ExchangeSteps {
   }
 }
 
-/** The last slice to arrive; a later slice may overtake it. */
-interface Arrival {
-  readonly at: Dependency;
-  readonly sets: readonly TokenSet[];
-}
-
-function laterOf(last: Arrival | undefined, arrived: Arrived<readonly TokenSet[]>): Arrival {
-  if (last !== undefined && last.at.at > arrived.at) return last;
-  return { at: arrived, sets: arrived.messages.flatMap(({ content }) => content) };
+function tokensIn(arrived: Arrived<readonly TokenSet[]> | undefined): number {
+  return entries(arrived?.messages.flatMap(({ content }) => content) ?? []);
 }
 
 /** A slice of this rank's own, which its forwarding half takes from its sending half without a wire. */

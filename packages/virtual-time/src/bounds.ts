@@ -1,0 +1,132 @@
+// What hosts know of each class after a pass over its events, as numbers side by side: least instants and durations, `NEVER`
+// where there are none.
+
+import { invariant, NEVER } from "@windtunnel/base";
+import type { Reach } from "./horizons.ts";
+
+/** Of a class, first: the earliest event that was sent to other hosts since the last round … */
+const JUST_SENT = 0;
+/** … and the earliest part of a gather that was announced to them, by the class that it goes to first. */
+const JUST_ANNOUNCED = 1;
+
+/**
+ * Then the earliest send that follows from what is known, and what waits promise: not before, and not sooner than this after
+ * what ends them. First towards all classes, then what holds towards each one besides.
+ */
+export const PROMISE = {
+  /** After pending events, and after waits of which it is known when they end. */
+  known: 0,
+  /** After waits that anything may end that arrives. */
+  open: 1,
+  /** After waits for gathers whose parts are all on their way. */
+  gathered: 3,
+  /**
+   * After waits for gathers of which a part has still to be sent, by the class that it will go to first: nothing ends them that
+   * is on its way.
+   */
+  unsent: 5,
+} as const;
+export const QUIET = 1;
+
+/** Numbers of a promise. */
+export function promiseLength(classCount: number): number {
+  return PROMISE.unsent + 2 * classCount;
+}
+
+export class Bounds {
+  readonly numbers: Float64Array;
+  readonly #classCount: number;
+  readonly #promiseLength: number;
+  readonly #stride: number;
+
+  constructor(classCount: number) {
+    this.#classCount = classCount;
+    this.#promiseLength = promiseLength(classCount);
+    this.#stride = JUST_ANNOUNCED + classCount + (1 + classCount) * this.#promiseLength;
+    this.numbers = new Float64Array(classCount * this.#stride).fill(NEVER);
+  }
+
+  /** Takes another host's in: the least of both. */
+  lowerTo(other: Float64Array): void {
+    const { numbers } = this;
+    invariant(other.length === numbers.length, "bounds of two hosts have as many classes");
+    for (let at = 0; at < numbers.length; at++) if (other[at]! < numbers[at]!) numbers[at] = other[at]!;
+  }
+
+  /** An event for a class on another host. */
+  sent(toClass: number, time: number): void {
+    this.#lower(toClass * this.#stride + JUST_SENT, time);
+  }
+
+  /** A part for a class on another host, which goes to class `by` first. */
+  announced(toClass: number, by: number, notBefore: number): void {
+    this.#lower(toClass * this.#stride + JUST_ANNOUNCED + by, notBefore);
+  }
+
+  /** A promise of a process of `from`, as of `PROMISE` from `at` on, towards one class or all; an event pends at `earliestTime`. */
+  promised(
+    from: number,
+    to: number | undefined,
+    promise: Float64Array,
+    at: number,
+    earliestTime: number,
+  ): void {
+    const start = this.#promiseOf(from, to);
+    for (let index = 0; index < this.#promiseLength; index++)
+      this.#lower(start + index, promise[at + index]!);
+    // An event that ends none of the waits that anything may end is a gather's, and known.
+    const openQuiet = promise[at + PROMISE.open + QUIET]!;
+    if (earliestTime === NEVER || openQuiet === NEVER) return;
+    this.#lower(start + PROMISE.known, Math.max(promise[at + PROMISE.open]!, earliestTime + openQuiet));
+  }
+
+  /** Nothing is pending anywhere. */
+  get isIdle(): boolean {
+    const { numbers } = this;
+    for (let from = 0; from < this.#classCount; from++) {
+      if (numbers[from * this.#stride + JUST_SENT] !== NEVER) return false;
+      for (let to = -1; to < this.#classCount; to++) {
+        const promise = this.#promiseOf(from, to === -1 ? undefined : to);
+        if (numbers[promise + PROMISE.known] !== NEVER) return false;
+      }
+    }
+    return true;
+  }
+
+  /** The least instant at which a process of `from` may send to one of `to`, where this reaches it. */
+  earliestSend(from: number, to: number, reach: Reach): number {
+    return Math.min(
+      this.#earliestSend(from, this.#promiseOf(from, undefined), reach),
+      this.#earliestSend(from, this.#promiseOf(from, to), reach),
+    );
+  }
+
+  #earliestSend(from: number, promise: number, { any, announced }: Reach): number {
+    const { numbers } = this;
+    const head = from * this.#stride;
+    const after = (wait: number, instant: number): number =>
+      instant === NEVER
+        ? NEVER
+        : Math.max(numbers[promise + wait]!, instant + numbers[promise + wait + QUIET]!);
+    const arrival = Math.min(any[from]!, numbers[head + JUST_SENT]!);
+    let earliest = Math.min(
+      numbers[promise + PROMISE.known]!,
+      after(PROMISE.open, arrival),
+      after(PROMISE.gathered, arrival),
+    );
+    for (let by = 0; by < this.#classCount; by++) {
+      const announcement = Math.min(announced[by]![from]!, numbers[head + JUST_ANNOUNCED + by]!);
+      earliest = Math.min(earliest, after(PROMISE.unsent + 2 * by, announcement));
+    }
+    return earliest;
+  }
+
+  #promiseOf(from: number, to: number | undefined): number {
+    const first = from * this.#stride + JUST_ANNOUNCED + this.#classCount;
+    return first + (to === undefined ? 0 : 1 + to) * this.#promiseLength;
+  }
+
+  #lower(at: number, value: number): void {
+    if (value < this.numbers[at]!) this.numbers[at] = value;
+  }
+}
