@@ -52,6 +52,7 @@ function* program(run: PreparedRun, rank: number, measured: MeasuredRank): Progr
   const exchange = new RankExchange({
     gpu,
     pattern: pattern.name,
+    alongRails: pattern.alongRails === true,
     unit: new Unit({
       rank,
       ranks: Array.from({ length: placement.degree }, (_, index) => index),

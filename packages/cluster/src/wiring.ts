@@ -37,7 +37,7 @@ export function classGraph(run: PreparedRun): ClassGraph {
     : {
         rank: { nvlink: NVLINK_END_LATENCY, plane: endLatency, scheduler: control },
         nvlink: { rank: nvlink },
-        plane: { rank: plane, nvlink: plane },
+        plane: relaysOverNvlink(run) ? { rank: plane, nvlink: plane } : { rank: plane },
         scheduler: { rank: control },
       };
   return {
@@ -46,6 +46,16 @@ export function classGraph(run: PreparedRun): ClassGraph {
     carriers: CLASSES.map((each) => each === "nvlink" || each === "plane"),
     staysOnHost: nodesAreWhole(run) ? (from, to) => isOfNode(from) && isOfNode(to) : () => false,
   };
+}
+
+/** Whether something leaves a plane at another GPU than the one that it is for. */
+function relaysOverNvlink({ fabric, numbers, placement, scenario, styles }: PreparedRun): boolean {
+  if (fabric.kind !== "multi-plane" || !scenario.run.nvlinkForDispatch) return false;
+  // Rails of nodes with different numbers of ranks meet.
+  if (placement.degree % numbers.gpusPerNode !== 0) return true;
+  const { phase } = scenario.run;
+  const kinds = phase === "generate" ? (["prefill", "decode"] as const) : ([phase] as const);
+  return !kinds.every((kind) => styles[kind].pattern.alongRails === true);
 }
 
 /** Whether every GPU is on one host with its NVLink domain. */

@@ -78,6 +78,14 @@ export function mistakeInFirstTargets(
     : `promises to send to rank ${strange} of a unit of ${degree} ranks`;
 }
 
+/** Of a pattern that declares to send along rails. */
+export function mistakeInRail(unit: Unit, to: number): string | undefined {
+  const { rank, ranks } = unit;
+  const [home, node] = [unit.nodeOf(rank), unit.nodeOf(to)];
+  if (node === home || unit.relayOf(rank, node) === to || unit.relayOf(to, home) === rank) return undefined;
+  return `declares to send along rails (\`alongRails\`) and sends to rank ${ranks[to]!}, which is on another rail of another node`;
+}
+
 /** Computing kernels get what a pattern does not declare, so its streams together may hold no more than that. */
 export class StreamShares {
   readonly #declared: number | null;

@@ -35,6 +35,11 @@ export interface DispatchPattern {
   readonly sms: number | null;
   /** Most tokens of a rank in one exchange; absent: any number. */
   readonly tokenLimit?: number;
+  /**
+   * Whether it sends to other nodes along rails only: to the rank there that `Unit.relayOf` gives for this one, and back. Then no
+   * plane hands on to NVLink where nodes have as many ranks, and hosts need not wait for each other where it might.
+   */
+  readonly alongRails?: true;
   /** Whether the host waits for something in an exchange, which no captured graph can hold. */
   readonly hostWaits?: true;
   /** Opens one exchange on one rank. Called once for each layer and micro-batch. */

@@ -416,6 +416,12 @@ describe("a pattern of token sets", () => {
     );
   });
 
+  test("that declares to send along rails and does not is told so", () => {
+    expect(failureOf({ ...setPattern({}), alongRails: true }).message).toMatch(
+      /^pattern wrong declares to send along rails \(`alongRails`\) and sends to rank \d+, which is on another rail of another node/,
+    );
+  });
+
   test("that lets all wait for a message that nobody sends is told who waits for whom", () => {
     const pattern: DispatchPattern = {
       name: "silent",

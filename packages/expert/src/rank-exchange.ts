@@ -47,6 +47,7 @@ import {
   mistakeInBytes,
   mistakeInFirstTargets,
   mistakeInKernel,
+  mistakeInRail,
   mistakeInSending,
   mistakeInSources,
   mistakeInTarget,
@@ -65,6 +66,8 @@ import type { Unit } from "./unit.ts";
 export interface RankExchangeOptions {
   readonly gpu: Gpu;
   readonly pattern: string;
+  /** What the pattern declares. */
+  readonly alongRails: boolean;
   readonly unit: Unit;
   readonly shape: ExchangeShape;
   readonly place: Place;
@@ -214,6 +217,7 @@ export class RankExchange {
   /** Hands messages to the network. Contents are row blocks, output blocks, token sets by the array, or counts. */
   send<Content>(sending: Sending<Content>): void {
     this.#faults.refuse(mistakeInSending(sending));
+    const { alongRails } = this.#options;
     const { after, at, part = 0, messages } = sending;
     const targets = new Int32Array(messages.length);
     const bytesOf = new Float64Array(messages.length);
@@ -224,6 +228,7 @@ export class RankExchange {
       if (!(Number.isSafeInteger(bytes) && bytes >= 0))
         this.#faults.fail(`sends ${bytes} bytes to rank ${this.#name(to)}`);
       this.#faults.refuse(mistakeInTarget(this.unit, to));
+      if (alongRails) this.#faults.refuse(mistakeInRail(this.unit, to));
       if (isDispatch) this.#account.sent(content);
       targets[index] = this.unit.ranks[to]!;
       bytesOf[index] = bytes;

@@ -45,6 +45,8 @@ import { type Dependency, Streams } from "./streams.ts";
 export const CONTROL_EVENTS = { plan: 20, report: 21 } as const;
 /** All messages of an exchange that a GPU waits for are there; part of the event order. */
 const GATHERED = 14;
+/** A program begins beside the others; part of the event order. */
+const BESIDE = 15;
 
 /** Where a parcel for a rank goes first: a fabric process, its ports, and the least time to reach it. */
 export interface Route {
@@ -145,6 +147,8 @@ export class Gpu implements LogicalProcess {
   readonly #shipper: Shipper;
   /** Exchanges whose messages are waited for. */
   readonly #awaited = new Map<number, Condition>();
+  /** Programs that are to run beside the others and have not begun. */
+  readonly #prepared: (() => void)[] = [];
   readonly #plans: { body: unknown; at: Instant }[] = [];
   #planCondition = new Condition();
   #program: (() => Program) | undefined;
@@ -183,7 +187,8 @@ export class Gpu implements LogicalProcess {
       const condition = defined(this.#awaited.get(event.argument), "an exchange that is waited for");
       this.#awaited.delete(event.argument);
       condition.fulfil(context.now);
-    } else {
+    } else if (event.kind === BESIDE) this.#prepared.shift()!();
+    else {
       invariant(event.kind === CONTROL_EVENTS.plan, `a GPU does not know event kind ${event.kind}`);
       this.#plans.push({ body: event.body, at: context.now });
       const condition = this.#planCondition;
@@ -197,7 +202,8 @@ export class Gpu implements LogicalProcess {
   }
 
   get waits(): readonly WaitOutlook[] {
-    return this.#programs.waits;
+    const { waits } = this.#programs;
+    return this.#prepared.length === 0 ? waits : [...waits, { notBefore: this.now, quiet: NO_TIME }];
   }
 
   waiting(): readonly WaitReport[] {
@@ -300,7 +306,8 @@ export class Gpu implements LogicalProcess {
     const { exchange, sources, what, stream = "compute", quiet } = receiving;
     const context = this.#context;
     invariant(context !== undefined, "a GPU receives only while one of its events is handled");
-    if (!context.expect(exchange, sources.length, GATHERED)) {
+    const announcedBy = this.#classesOf(sources, context);
+    if (!context.expect(exchange, sources.length, GATHERED, announcedBy)) {
       const condition = new Condition();
       this.#awaited.set(exchange, condition);
       const missing = (): string[] => {
@@ -316,7 +323,7 @@ export class Gpu implements LogicalProcess {
         notBefore,
         quiet,
         gather: exchange,
-        announcedBy: this.#classesOf(sources, context),
+        announcedBy,
         ...(towards === undefined
           ? {}
           : {
@@ -332,9 +339,12 @@ export class Gpu implements LogicalProcess {
     return received;
   }
 
-  /** Runs another program of this GPU beside the one that calls. */
+  /** Runs another program of this GPU beside the one that calls, as soon as that one waits. */
   beside(name: string, program: Program): void {
-    this.#programs.start(name, program);
+    const context = this.#context;
+    invariant(context !== undefined, "a GPU runs programs only while one of its events is handled");
+    this.#prepared.push(this.#programs.prepare(name, program));
+    context.sendSelf(context.now, BESIDE, 0);
   }
 
   /** The host stands still until something holds, and launches nothing before. */

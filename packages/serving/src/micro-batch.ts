@@ -67,6 +67,7 @@ export class MicroBatch implements ScheduledMicroBatch {
   #sharedLayer = -1;
   readonly #costs: MicroBatchCosts;
   /** Of the layer that was asked for last. */
+  #arrived: { readonly layer: TimedLayer; readonly load: ExchangeLoad } | undefined;
   #own: { readonly layer: number; readonly load: ExchangeLoad; readonly active: number } | undefined;
 
   constructor(options: MicroBatchOptions) {
@@ -187,6 +188,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     const rowsByExpert = rank.checkKept();
     rank.runExperts();
     const rows = sum(rowsByExpert);
+    this.#arrived = { layer, load: { tokens: 0, rows } };
     const products = this.#expertsCost(rows, activeExperts(rowsByExpert), spreadOf(rowsByExpert));
     // Sums of tokens are there only where tokens arrived once for all experts of this rank.
     const tokens = sum(rank.partials.map((set) => set.tokens.length));
@@ -220,7 +222,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     untilCombine: (layer) => this.#leastUntilCombine(layer),
     expertsAndCombine: (layer) => this.#leastExpertsAndCombine(layer),
     toSend: (phase, layer) =>
-      this.#leastSend(phase, phase === "dispatch" ? this.#allRows() : this.#ownRows(layer).load),
+      this.#leastSend(phase, phase === "dispatch" ? this.#allRows() : this.#arrivedRows(layer)),
   };
 
   /** At least the kernels for this rank's own rows. */
@@ -239,6 +241,11 @@ export class MicroBatch implements ScheduledMicroBatch {
   #leastUntilDispatch(): CostSequence {
     const send = this.#leastSend("dispatch", this.#allRows());
     return [...this.#costs.projection.cost, ...this.#costs.core.cost, ...this.#costs.gate.cost, ...send];
+  }
+
+  /** What has arrived where experts are issued, and at least this rank's own rows. */
+  #arrivedRows(layer: TimedLayer): ExchangeLoad {
+    return this.#arrived?.layer === layer ? this.#arrived.load : this.#ownRows(layer).load;
   }
 
   /** What this rank sends in a dispatch. */
@@ -266,6 +273,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     return new RankExchange({
       gpu: this.#gpu,
       pattern: pattern.name,
+      alongRails: pattern.alongRails === true,
       unit: setup.unit,
       shape: this.#shape,
       place: this.#place(layer),

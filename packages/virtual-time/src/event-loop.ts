@@ -44,6 +44,8 @@ export class EventLoop {
   /** What was sent to other hosts since the last round. */
   #bounds: Bounds;
   #eventCount = 0;
+  /** Programs that went on without an event. */
+  #resumed = 0;
   #untilPause = PAUSE_INTERVAL;
   #now: Instant = RUN_START;
 
@@ -102,21 +104,22 @@ export class EventLoop {
     for (;;) {
       const bounds = this.#pendingBounds(new Bounds(classes.names.length));
       const reach = this.#horizons.within(bounds, outside, stays);
-      const before = this.#eventCount;
-      if (!this.#pass(reach.any, pause)) return false;
-      if (this.#eventCount === before) return true;
-      if (reach.any.every((horizon, index) => horizon === outside.any[index])) return true;
+      const before = this.#eventCount + this.#resumed;
+      if (!this.#pass(reach, pause)) return false;
+      if (this.#eventCount + this.#resumed === before) return true;
     }
   }
 
-  /** Handles every event below its class's horizon, process by process; false when it was interrupted. */
-  #pass(horizonByClass: Float64Array, pause: (() => boolean) | undefined): boolean {
-    for (const [classIndex, horizon] of horizonByClass.entries()) {
+  /** Handles every event below its horizon, process by process; false when it was interrupted. */
+  #pass(reach: Reach, pause: (() => boolean) | undefined): boolean {
+    for (const [classIndex, horizon] of reach.any.entries()) {
       if (horizon > this.#passed[classIndex]!) this.#passed[classIndex] = horizon;
     }
     for (const resident of this.#residents) {
-      const horizon = horizonByClass[resident.classIndex]!;
-      while (resident.earliestTime < horizon) {
+      if (resident.goOn(reach)) this.#resumed++;
+      for (;;) {
+        const horizon = resident.horizonIn(reach);
+        if (!(resident.earliestTime < horizon)) break;
         const handled = resident.handleBelow(horizon, resident.isProgram ? 1 : this.#untilPause);
         if (resident.now > this.#now) this.#now = resident.now;
         this.#eventCount += handled;

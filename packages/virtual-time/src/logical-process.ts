@@ -57,9 +57,10 @@ export interface ProcessContext {
   handPart(handed: HandedSlot, gather: number, label: number): void;
   /**
    * A gather of this process is complete with so many parts. True: the last has arrived. False: an event of `kind`, with
-   * the gather as argument, comes with the last.
+   * the gather as argument, comes with the last. Nothing else may be done at this event then: the process can be ahead of what
+   * it waits for, and may go on at the same instant. `announcedBy`: classes of the processes that parts go to first; any unless given.
    */
-  expect(gather: number, count: number, kind: number): boolean;
+  expect(gather: number, count: number, kind: number, announcedBy?: readonly number[]): boolean;
   /** What is filed of a gather. */
   gathered(gather: number): GatheredParts;
   /** A gather is over; its parts' slots are the process's to free. */

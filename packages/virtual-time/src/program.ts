@@ -90,9 +90,17 @@ export class ProgramSet {
 
   /** Starts a program; it runs at once, up to its first wait, and under the promise of the program that starts it. */
   start(name: string, program: Program): void {
-    const running: Running = { name, program, wait: undefined, since: this.#now, promised: this.#promised };
-    this.#running.push(running);
-    this.#step(running, this.#now);
+    this.prepare(name, program)();
+  }
+
+  /** The same for later: it keeps the promise that holds now. */
+  prepare(name: string, program: Program): () => void {
+    const promised = this.#promised;
+    return () => {
+      const running: Running = { name, program, wait: undefined, since: this.#now, promised };
+      this.#running.push(running);
+      this.#step(running, this.#now);
+    };
   }
 
   /** The process's clock: conditions fulfilled from now on are fulfilled at `now`. */

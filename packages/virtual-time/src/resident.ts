@@ -1,7 +1,7 @@
 // A process that lives on this host: its pending events, its gathers, its digest. It is its own context, so that an event
 // makes no object. It asserts at each send what the class graph states, and at each arrival that nothing comes too late.
 
-import { type Instant, invariant, InvariantViolation, RUN_START } from "@windtunnel/base";
+import { type Instant, invariant, InvariantViolation, NEVER, RUN_START } from "@windtunnel/base";
 import { type Bounds, promiseLength } from "./bounds.ts";
 import type { ClassGraph } from "./class-graph.ts";
 import { EventDigest } from "./digest.ts";
@@ -9,6 +9,7 @@ import type { EventBatch } from "./event-batch.ts";
 import { isKind, isProcessNumber, kindOfKey, rankOfKey, sourceOfKey } from "./event-order.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Gather } from "./gather.ts";
+import type { Reach } from "./horizons.ts";
 import type {
   GatheredParts,
   HandedSlot,
@@ -59,6 +60,11 @@ export class Resident implements ProcessContext {
   readonly #event: ProcessEvent;
   #nextSequence = 0;
   #partCount = 0;
+  /** The pass that is under way. */
+  #reach: Reach | undefined;
+  #undecided:
+    | { readonly number: number; readonly kind: number; readonly announcedBy: readonly number[] | undefined }
+    | undefined;
   readonly #promise: StandingPromise;
   now: Instant = RUN_START;
 
@@ -109,6 +115,67 @@ export class Resident implements ProcessContext {
 
   start(): void {
     this.process.start?.(this);
+  }
+
+  /**
+   * Below which it may handle its events: the horizon of its class, or as far as nothing can still become an event for it. Parts
+   * of gathers are none; so where it waits for gathers, that is the first of them to be complete.
+   */
+  horizonIn(reach: Reach): number {
+    const horizon = reach.any[this.classIndex]!;
+    const { waits } = this.process;
+    if (!this.#shared.announces || waits === undefined || this.earliestTime < horizon) return horizon;
+    if (this.#undecided !== undefined) return horizon;
+    let earliest = reach.sent[this.classIndex]!;
+    for (const { gather, announcedBy, inner } of waits) {
+      if (gather === undefined || inner === true) continue;
+      earliest = Math.min(earliest, this.#incompleteUntil(gather, announcedBy, reach));
+    }
+    return Math.max(horizon, earliest);
+  }
+
+  /**
+   * Goes on where it stopped, at an instant beyond the horizon of its class: it waits for a gather of which it was not known
+   * whether it was complete then. Whether it was.
+   */
+  goOn(reach: Reach): boolean {
+    this.#reach = reach;
+    if (this.#undecided === undefined) return false;
+    const { number, kind, announcedBy } = this.#undecided;
+    const gather = this.#gatherOf(number);
+    if (!gather.isComplete) {
+      if (this.#incompleteUntil(number, announcedBy, reach) > this.now) this.#undecided = undefined;
+      return false;
+    }
+    this.#undecided = undefined;
+    if (gather.latest > this.now) {
+      this.#wake(number, gather);
+      return false;
+    }
+    const event = this.#event;
+    event.time = this.now;
+    event.kind = kind;
+    event.source = this.number;
+    event.sequence = number;
+    event.argument = number;
+    event.size = 0;
+    event.body = undefined;
+    this.#promise.isStale = true;
+    this.process.handle(event, this);
+    return true;
+  }
+
+  /** The least instant at which a gather becomes complete; `NEVER` if it is. */
+  #incompleteUntil(number: number, announcedBy: readonly number[] | undefined, reach: Reach): number {
+    const gather = this.#gathers.get(number);
+    if (gather?.isComplete === true) return NEVER;
+    const horizon = reach.any[this.classIndex]!;
+    const { completeAfter } = gather ?? {};
+    if (completeAfter !== undefined) return Math.max(horizon, completeAfter);
+    let least: number = NEVER;
+    for (const by of announcedBy ?? reach.announced.keys())
+      least = Math.min(least, reach.announced[by]![this.classIndex]!);
+    return Math.max(horizon, least);
   }
 
   /** Handles events below the horizon, at most so many; returns how many. */
@@ -178,7 +245,7 @@ export class Resident implements ProcessContext {
     if (this.#shared.announces && gather.count > gather.announced) this.#cameUnannounced(number);
     if (!isLast) return;
     this.#promise.isStale = true;
-    this.#wake(number, gather);
+    if (this.#undecided?.number !== number) this.#wake(number, gather);
   }
 
   /** Parts of one of this process's gathers are on their way. */
@@ -279,12 +346,26 @@ export class Resident implements ProcessContext {
     }
   }
 
-  expect(number: number, count: number, kind: number): boolean {
+  expect(number: number, count: number, kind: number, announcedBy?: readonly number[]): boolean {
     const gather = this.#gatherOf(number);
     gather.expect(count, kind);
     if (gather.isComplete && gather.latest <= this.now) return true;
     if (gather.isComplete) this.#wake(number, gather);
+    else if (this.#isUndecided(number, announcedBy)) this.#undecided = { number, kind, announcedBy };
     return false;
+  }
+
+  /** Whether a gather that is not complete may turn out to be complete by now, since `now` lies beyond the horizon. */
+  #isUndecided(number: number, announcedBy: readonly number[] | undefined): boolean {
+    const reach = this.#reach;
+    if (!this.#shared.announces || reach === undefined || this.now < reach.any[this.classIndex]!)
+      return false;
+    if (this.#incompleteUntil(number, announcedBy, reach) > this.now) return false;
+    invariant(
+      this.#undecided === undefined,
+      `process ${this.number} goes on behind a wait that is not decided`,
+    );
+    return true;
   }
 
   gathered(number: number): GatheredParts {
@@ -302,6 +383,7 @@ export class Resident implements ProcessContext {
 
   /** The event of a complete gather, numbered by it: the order in which parts are filed is a matter of placement. */
   #wake(number: number, { latest, kind }: Gather): void {
+    if (latest < this.now) this.#completedTooLate(number, latest);
     this.#queue.push(latest, kind, this.number, number, number, 0, undefined);
   }
 
@@ -341,6 +423,11 @@ export class Resident implements ProcessContext {
   #edgeTo(target: number): string {
     const { classes, classOf } = this.#shared;
     return `${classes.names[this.classIndex]} to ${classes.names[classOf(target)]}`;
+  }
+
+  #completedTooLate(gather: number, latest: number): never {
+    const what = `gather ${gather} of process ${this.number} is complete at ${latest} ps`;
+    invariant(false, `${what}, and the process has gone on to ${this.now} ps`);
   }
 
   #cameUnannounced(gather: number): never {

@@ -28,9 +28,8 @@ import {
   ProgramSet,
   runHost,
   until,
-  type WindowExchange,
-  type WindowMessage,
 } from "./index.ts";
+import { createRoundTable } from "./test-support/round-table.ts";
 
 const blank = (): ProcessEvent => ({
   time: RUN_START,
@@ -229,32 +228,6 @@ class RandomPlane implements LogicalProcess {
       body: { answer: 1 },
     });
   }
-}
-
-/** An exchange between hosts of one thread: each round completes when all have given their messages. */
-function createRoundTable(hostCount: number): WindowExchange[] {
-  let given: {
-    self: number;
-    messages: readonly WindowMessage[];
-    resolve: (m: (WindowMessage | undefined)[]) => void;
-  }[] = [];
-  return Array.from({ length: hostCount }, (_, self) => ({
-    self,
-    hostCount,
-    swap: (messages: readonly WindowMessage[]) =>
-      new Promise<(WindowMessage | undefined)[]>((resolve) => {
-        given.push({ self, messages, resolve });
-        if (given.length < hostCount) return;
-        const all = given;
-        given = [];
-        const ordered = all.toSorted((a, b) => a.self - b.self);
-        for (const host of all) {
-          host.resolve(
-            ordered.map((peer) => (peer.self === host.self ? undefined : peer.messages[host.self])),
-          );
-        }
-      }),
-  }));
 }
 
 async function runOn(hostCount: number, seed: number): Promise<{ digests: string; log: string }> {

@@ -52,6 +52,7 @@ export function createNormal({ sms }: NormalOptions): DispatchPattern {
   return {
     name: "normal",
     sms,
+    alongRails: true,
     hostWaits: true,
     least,
     open: (exchange) => new NormalExchange(exchange, sms / 2),

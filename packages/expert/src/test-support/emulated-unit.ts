@@ -217,6 +217,7 @@ function openExchange(options: OpenOptions): { exchange: RankExchange; steps: Ex
   const exchange = new RankExchange({
     gpu,
     pattern: pattern.name,
+    alongRails: pattern.alongRails === true,
     unit: new Unit({ rank, ranks, gpusPerNode }),
     shape,
     place: { step: 0, layer, microBatch: 0 },
