@@ -27,6 +27,7 @@ const INSIDE = 1;
 const pattern: DispatchPattern = {
   name: "two-hops",
   sms: SMS,
+  alongRails: true,
   open(exchange) {
     const { rank, unit } = exchange;
     const home = unit.nodeOf(rank);
@@ -81,7 +82,7 @@ const pattern: DispatchPattern = {
           }),
         });
         relay = exchange.beside("relay of dispatch", "forward", function* (waiting) {
-          const arrived = yield* waiting.receive<Sets>({ from: clients, part: ACROSS });
+          const arrived = yield* waiting.receive<Sets>({ from: clients, part: ACROSS, to: neighbours });
           const through = [sets[home]!, ...arrived.messages.flatMap(({ content }) => content)];
           const split = through.map((set) => exchange.split(set, byNeighbour));
           const partsOf = (to: number): Sets => split.map((parts) => parts[here.indexOf(to)]!);
@@ -128,7 +129,7 @@ const pattern: DispatchPattern = {
           })),
         });
         relay = exchange.beside("relay of combine", "forward", function* (waiting) {
-          const arrived = yield* waiting.receive<Sets>({ from: neighbours, part: INSIDE });
+          const arrived = yield* waiting.receive<Sets>({ from: neighbours, part: INSIDE, to: clients });
           const byRank = [...arrived.messages, { from: rank, content: sumsThrough(rank) }];
           const sets = byRank.sort((a, b) => a.from - b.from).flatMap(({ content }) => content);
           const sumFor = (source: number): Sets => {

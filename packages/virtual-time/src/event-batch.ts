@@ -37,8 +37,10 @@ export class EventBatch {
   #count = 0;
   #slots: number[] = [];
   #bodies: unknown[] = [];
-  /** By target, then gather. */
-  readonly #announced = new Map<number, Map<number, { count: number; notBefore: number }>>();
+  /** By gather; and the one of the last announcement, since those of a gather come one after the other. */
+  readonly #announced = new Map<number, Announced>();
+  #lastGather = -1;
+  #lastAnnounced: Announced | undefined;
 
   addEvent(time: number, rank: number, sequence: number, target: number, size: number, body: unknown): void {
     const carries = body === undefined ? CARRIES.nothing : CARRIES.body;
@@ -74,14 +76,13 @@ export class EventBatch {
   }
 
   announce(target: number, gather: number, count: number, notBefore: number): void {
-    let ofTarget = this.#announced.get(target);
-    if (ofTarget === undefined) this.#announced.set(target, (ofTarget = new Map()));
-    const known = ofTarget.get(gather);
-    if (known === undefined) ofTarget.set(gather, { count, notBefore });
-    else {
-      known.count += count;
-      if (notBefore > known.notBefore) known.notBefore = notBefore;
+    if (gather !== this.#lastGather) {
+      this.#lastAnnounced = this.#announced.get(gather);
+      if (this.#lastAnnounced === undefined)
+        this.#announced.set(gather, (this.#lastAnnounced = new Announced()));
+      this.#lastGather = gather;
     }
+    this.#lastAnnounced!.add(target, count, notBefore);
   }
 
   /** Everything so far, for the other host; the batch is empty afterwards. */
@@ -98,10 +99,9 @@ export class EventBatch {
 
   #takeAnnouncements(): Float64Array {
     const numbers: number[] = [];
-    for (const [target, ofTarget] of this.#announced) {
-      for (const [gather, { count, notBefore }] of ofTarget) numbers.push(target, gather, count, notBefore);
-    }
+    for (const [gather, announced] of this.#announced) announced.list(gather, numbers);
     this.#announced.clear();
+    this.#lastGather = -1;
     return Float64Array.from(numbers);
   }
 
@@ -130,6 +130,33 @@ export class EventBatch {
     keys[at + 5] = gather;
     keys[at + 6] = carries;
     keys[at + 7] = label;
+  }
+}
+
+/** What is announced of a gather, by target. */
+class Announced {
+  readonly #targets: number[] = [];
+  readonly #counts: number[] = [];
+  readonly #notBefore: number[] = [];
+  /** Where a target stands in these. */
+  readonly #places: (number | undefined)[] = [];
+
+  add(target: number, count: number, notBefore: number): void {
+    const place = this.#places[target];
+    if (place === undefined) {
+      this.#places[target] = this.#targets.length;
+      this.#targets.push(target);
+      this.#counts.push(count);
+      this.#notBefore.push(notBefore);
+      return;
+    }
+    this.#counts[place]! += count;
+    if (notBefore > this.#notBefore[place]!) this.#notBefore[place] = notBefore;
+  }
+
+  list(gather: number, into: number[]): void {
+    for (const [place, target] of this.#targets.entries())
+      into.push(target, gather, this.#counts[place]!, this.#notBefore[place]!);
   }
 }
 

@@ -123,9 +123,11 @@ export class Resident implements ProcessContext {
    */
   horizonIn(reach: Reach): number {
     const horizon = reach.any[this.classIndex]!;
-    const { waits } = this.process;
-    if (!this.#shared.announces || waits === undefined || this.earliestTime < horizon) return horizon;
+    const { earliestTime } = this;
+    if (!this.#shared.announces || earliestTime < horizon || earliestTime === NEVER) return horizon;
     if (this.#undecided !== undefined) return horizon;
+    const { waits } = this.process;
+    if (waits === undefined) return horizon;
     let earliest = reach.sent[this.classIndex]!;
     for (const { gather, announcedBy, inner } of waits) {
       if (gather === undefined || inner === true) continue;
