@@ -16,7 +16,8 @@ import { createProcesses } from "../create-processes.ts";
 import { createEventLog } from "../event-log.ts";
 import type { PreparedRun } from "../prepare-run.ts";
 import { classIndices } from "../process-numbers.ts";
-import { processorTime, startStopwatch, timeOfDay } from "./stopwatch.ts";
+import { startStopwatch, timeOfDay } from "./stopwatch.ts";
+import { createThreadClock } from "./thread-clock.ts";
 import { createExecutedModel, fillShare, type TensorSpace } from "../tensor-space.ts";
 import { classGraph } from "../wiring.ts";
 
@@ -121,7 +122,7 @@ export async function runHostProcesses(work: HostWork): Promise<HostResult> {
       exchange,
       cargo: parcels,
       ...(log === undefined ? {} : { observer: log.observer }),
-      ...(exchange.hostCount === 1 ? {} : { processorTime }),
+      ...(exchange.hostCount === 1 ? {} : { processorTime: createThreadClock() }),
       pause: () => {
         firstEventAt ??= timeOfDay();
         return performance.now() - lastBreath > BREATH_MILLISECONDS;

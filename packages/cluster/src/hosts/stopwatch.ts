@@ -1,6 +1,4 @@
-// The wall clock and the processor's, for the summary's `wall` and nothing else.
-
-import process from "node:process";
+// The wall clock, for the summary's `wall` and nothing else.
 
 /** Starts now; gives the seconds since. */
 export function startStopwatch(): () => number {
@@ -11,10 +9,4 @@ export function startStopwatch(): () => number {
 /** Milliseconds since 1970: the only clock that processes share. */
 export function timeOfDay(): number {
   return Date.now();
-}
-
-/** Processor time of this thread so far, in microseconds. */
-export function processorTime(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
 }
