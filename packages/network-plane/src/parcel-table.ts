@@ -2,12 +2,19 @@
 // makes no object; where a run is recorded, 64 more that say what happened to them. Fabrics hand a parcel on by its slot;
 // whoever has the slot owns it, and its target frees it. For another host, rows are copied as they are.
 
-import { type Instant, Payload } from "@windtunnel/base";
+import type { Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
 import { FabricKernel } from "./fabric-kernel.ts";
 import { Letters } from "./letters.ts";
 import { LineMemory } from "./line-memory.ts";
-import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
+import {
+  floatsOf,
+  integersOf,
+  type PackedShipments,
+  packShipments,
+  payloadOf,
+  unpackShipments,
+} from "./packed-shipments.ts";
 import { SharedBody, type Shipment } from "./parcels.ts";
 import { Slots, slotStreams } from "./slots.ts";
 
@@ -109,13 +116,11 @@ export function shipmentOf(
 interface PackedParcels {
   readonly rows: Payload;
   readonly history: Payload | undefined;
-  /** Each sending once, whether its parcels share a body, and of which one each parcel is. */
-  readonly sendings: readonly {
-    readonly source: number;
-    readonly header: unknown;
-    readonly isShared: boolean;
-  }[];
-  readonly sendingOf: Payload;
+  /** [letters · 2]: the source of each, and whether its parcels share a body; and their headers. */
+  readonly letters: Payload;
+  readonly headers: readonly unknown[];
+  /** For each parcel, which one is its own. */
+  readonly letterOf: Payload;
   readonly events: PackedShipments;
   /** Of the parcels, then of the shipments. */
   readonly bodies: unknown;
@@ -271,67 +276,70 @@ export class ParcelTable implements Cargo {
   pack(slots: readonly number[], eventBodies: readonly unknown[]): PackedParcels {
     const rows = new Float64Array(slots.length * STRIDE);
     const history = this.keepsHistory ? new Float64Array(slots.length * STRIDE) : undefined;
-    const sendingOf = new Int32Array(slots.length);
-    const indexOf = new Map<unknown, number>();
-    const sendings: PackedParcels["sendings"][number][] = [];
+    const letterOf = new Int32Array(slots.length);
+    const indexOf = new Map<number, number>();
+    const letters: number[] = [];
+    const headers: unknown[] = [];
     const bodies: unknown[] = [];
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index]!;
       const { numbers } = this.memory;
       copyLine(numbers, slot * STRIDE, rows, index * STRIDE);
       if (history !== undefined) copyLine(numbers, slot * STRIDE + HISTORY, history, index * STRIDE);
-      const [header, source] = [this.headerOf(slot), this.sourceOf(slot)];
-      const sending = header ?? source;
-      let known = indexOf.get(sending);
+      const letter = this.#letterOf(slot);
+      const isShared = this.#letters.isShared(letter);
+      let known = indexOf.get(letter);
       if (known === undefined) {
-        indexOf.set(sending, (known = indexOf.size));
-        sendings.push({ source, header, isShared: this.#letters.isShared(this.#letterOf(slot)) });
+        indexOf.set(letter, (known = indexOf.size));
+        letters.push(this.sourceOf(slot), isShared ? 1 : 0);
+        headers.push(this.headerOf(slot));
       }
-      sendingOf[index] = known;
+      letterOf[index] = known;
       bodies.push(this.bodyOf(slot));
-      if (this.#letters.isShared(this.#letterOf(slot)))
-        this.#letters.takeShared(numbers[slot * STRIDE + EXCHANGE]!, 1);
+      if (isShared) this.#letters.takeShared(numbers[slot * STRIDE + EXCHANGE]!, 1);
       this.free(slot);
     }
     const events = packShipments(eventBodies, bodies);
     return {
       rows: payloadOf(rows),
       history: history === undefined ? undefined : payloadOf(history),
-      sendings,
-      sendingOf: payloadOf(sendingOf),
+      letters: payloadOf(Int32Array.from(letters)),
+      headers,
+      letterOf: payloadOf(letterOf),
       events,
       bodies: this.#codec.pack(bodies),
     };
   }
 
   unpack(packed: unknown): { slots: number[]; bodies: unknown[] } {
-    const { rows, history, sendings, sendingOf, events, bodies } = packed as PackedParcels;
+    const { rows, history, letters, headers, letterOf, events, bodies } = packed as PackedParcels;
     const carried = this.#codec.unpack(bodies);
-    const sendingIndex = new Int32Array(
-      sendingOf.bytes.buffer,
-      sendingOf.bytes.byteOffset,
-      sendingOf.bytes.byteLength / 4,
-    );
-    const count = sendingIndex.length;
+    const [letterNumbers, indices] = [integersOf(letters), integersOf(letterOf)];
+    const count = indices.length;
     const slots: number[] = [];
     const [lines, past] = [floatsOf(rows), history === undefined ? undefined : floatsOf(history)];
-    const countOf = new Int32Array(sendings.length);
-    for (const index of sendingIndex) countOf[index]!++;
-    const letterOf = new Int32Array(sendings.length).fill(-1);
+    const countOf = new Int32Array(headers.length);
+    for (const index of indices) countOf[index]!++;
+    const opened = new Int32Array(headers.length).fill(-1);
     for (let index = 0; index < count; index++) {
       const slot = this.#takeSlot();
       const { numbers, words } = this.memory;
       copyLine(lines, index * STRIDE, numbers, slot * STRIDE);
       if (past !== undefined && this.keepsHistory)
         copyLine(past, index * STRIDE, numbers, slot * STRIDE + HISTORY);
-      const of = sendingIndex[index]!;
-      if (letterOf[of] === -1) {
-        const { source, header, isShared } = sendings[of]!;
+      const of = indices[index]!;
+      if (opened[of] === -1) {
+        const [source, isShared] = [letterNumbers[2 * of]!, letterNumbers[2 * of + 1] === 1];
         const ofLetter = isShared ? new SharedBody(carried[index]) : carried;
         const exchange = numbers[slot * STRIDE + EXCHANGE]!;
-        letterOf[of] = this.#letters.open(countOf[of]!, { exchange, source, header, bodies: ofLetter });
+        opened[of] = this.#letters.open(countOf[of]!, {
+          exchange,
+          source,
+          header: headers[of],
+          bodies: ofLetter,
+        });
       }
-      words[slot * WORDS + LETTER] = letterOf[of]!;
+      words[slot * WORDS + LETTER] = opened[of]!;
       words[slot * WORDS + PLACE] = index;
       slots.push(slot);
     }
@@ -343,12 +351,4 @@ export class ParcelTable implements Cargo {
 /** Numbers of a row, or of a history. */
 function copyLine(from: Float64Array, fromAt: number, to: Float64Array, toAt: number): void {
   for (let field = 0; field < STRIDE; field++) to[toAt + field] = from[fromAt + field]!;
-}
-
-function payloadOf({ buffer }: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer>): Payload {
-  return new Payload(new Uint8Array(buffer));
-}
-
-function floatsOf({ bytes }: Payload): Float64Array {
-  return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 }

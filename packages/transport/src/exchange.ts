@@ -9,6 +9,8 @@ export interface ExchangeTraffic {
 export interface ValueExchange<Value> {
   readonly self: number;
   readonly hostCount: number;
+  /** Processor time, in microseconds, that it has spent waiting so far; absent: none. */
+  readonly spunTime?: number;
   /** Gives values[h] to each other host h; the result holds what each gave, own entry undefined. */
   swap(values: readonly Value[]): readonly (Value | undefined)[] | Promise<readonly (Value | undefined)[]>;
   readonly traffic: ExchangeTraffic;

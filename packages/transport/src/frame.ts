@@ -26,8 +26,8 @@ addExtension({
   },
 });
 
-// Frames are self-contained: no structures are shared between them.
-const packr = new Packr({ moreTypes: true, useRecords: true, variableMapSize: true });
+// Frames are self-contained: no structures are shared between them. Objects are maps, whose reader need not be made for each frame.
+const packr = new Packr({ moreTypes: true, useRecords: false, mapsAsObjects: true, variableMapSize: true });
 
 export interface FrameEnds {
   readonly from: number;

@@ -67,6 +67,7 @@ export class SharedMemoryExchange<Value> implements ValueExchange<Value> {
   #round = 0;
   #frames = 0;
   #frameBytes = 0;
+  #spunMilliseconds = 0;
 
   constructor(channels: SharedChannels, self: number) {
     this.self = self;
@@ -91,6 +92,10 @@ export class SharedMemoryExchange<Value> implements ValueExchange<Value> {
       body: undefined,
       bodyFilled: 0,
     }));
+  }
+
+  get spunTime(): number {
+    return this.#spunMilliseconds * 1000;
   }
 
   get traffic(): ExchangeTraffic {
@@ -163,10 +168,11 @@ export class SharedMemoryExchange<Value> implements ValueExchange<Value> {
   }
 
   #waitForRing(rung: number): void {
-    const until = performance.now() + SPIN_MILLISECONDS;
-    while (performance.now() < until) {
-      if (Atomics.load(this.#doorbell, 0) !== rung) return;
-    }
+    const since = performance.now();
+    let now = since;
+    while (now < since + SPIN_MILLISECONDS && Atomics.load(this.#doorbell, 0) === rung)
+      now = performance.now();
+    this.#spunMilliseconds += Math.min(now - since, SPIN_MILLISECONDS);
     Atomics.wait(this.#doorbell, 0, rung);
   }
 }

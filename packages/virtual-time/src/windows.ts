@@ -25,6 +25,8 @@ export interface WindowMessage {
 export interface WindowExchange {
   readonly self: number;
   readonly hostCount: number;
+  /** Processor time, in microseconds, that it has spent waiting so far; absent: none. */
+  readonly spunTime?: number;
   /** Sends `outgoing[h]` to each other host h and gives what each of them sent, own entry undefined. */
   swap(
     outgoing: readonly WindowMessage[],
@@ -84,18 +86,21 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
   let stalled = 0;
   const processorTime = options.processorTime ?? (() => 0);
   const work = { all: 0, slowest: 0 };
-  let resumedAt = processorTime();
+  const workTime = (): number => processorTime() - (exchange.spunTime ?? 0);
+  let workedBefore = workTime();
 
   loop.start();
   for (;;) {
     const bounds = loop.takeBounds();
     if (!isAlone) {
       const packed = outboxes.map((outbox) => outbox.pack(cargo));
-      const own = processorTime() - resumedAt;
+      // Asking takes tens of microseconds: once a round.
+      const workedNow = workTime();
+      const own = workedNow - workedBefore;
+      workedBefore = workedNow;
       const state = { round: rounds, bounds: bounds.numbers.slice(), work: Float64Array.of(own) };
       const messages = packed.map((events): WindowMessage => ({ ...state, events }));
       const received = await exchange.swap(messages);
-      resumedAt = processorTime();
       work.all += own;
       let slowest = own;
       for (const message of received) {

@@ -22,7 +22,10 @@ export function createThreadClock(): () => number {
   const WASI = loadWasi();
   const wasi = new WASI({ version: "preview1" });
   const module = new WebAssembly.Module(Buffer.from(MODULE, "base64"));
-  const instance = new WebAssembly.Instance(module, wasi.getImportObject() as Record<string, Record<string, CallableFunction>>);
+  const instance = new WebAssembly.Instance(
+    module,
+    wasi.getImportObject() as Record<string, Record<string, CallableFunction>>,
+  );
   wasi.initialize(instance);
   const { time, memory } = instance.exports as unknown as {
     readonly time: ClockTimeGet;
