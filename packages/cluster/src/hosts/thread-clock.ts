@@ -41,12 +41,12 @@ export function createThreadClock(): () => number {
 
 /** Node remarks that its WASI is experimental; whoever runs an emulation can do nothing about it. */
 function loadWasi(): typeof import("node:wasi").WASI {
-  const { emitWarning } = process;
+  const emitWarning: unknown = Reflect.get(process, "emitWarning");
   process.emitWarning = () => undefined;
   try {
     return process.getBuiltinModule("node:wasi").WASI;
   } finally {
-    process.emitWarning = emitWarning;
+    Reflect.set(process, "emitWarning", emitWarning);
   }
 }
 
