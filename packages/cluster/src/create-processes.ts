@@ -1,7 +1,7 @@
 // The logical processes that one host carries, wired to all the others by their numbers.
 
 import { packContents, Unit, unpackContents } from "@windtunnel/expert";
-import { CostModel, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
+import { CostModel, encodeExchangeHead, Gpu, NVLINK_END_LATENCY } from "@windtunnel/gpu";
 import { FabricProcess, ParcelTable } from "@windtunnel/network-plane";
 import {
   DrawnWork,
@@ -87,7 +87,11 @@ export interface HostServices {
 
 /** `record`: what happens to messages is written down. */
 export function createParcelTable(record: boolean): ParcelTable {
-  return new ParcelTable({ codec: { pack: packContents, unpack: unpackContents }, keepsHistory: record });
+  return new ParcelTable({
+    codec: { pack: packContents, unpack: unpackContents },
+    keepsHistory: record,
+    ...(record ? { encodeHead: encodeExchangeHead } : {}),
+  });
 }
 
 /** Executed models and pools of draws are shared by the ranks of a host. */

@@ -51,6 +51,7 @@ export {
   type WeightPrecision,
 } from "./kernel-costs.ts";
 export { HOPPER_KERNELS, type KernelRates } from "./kernel-rates.ts";
+export { encodeExchangeHead } from "./mailbox.ts";
 export {
   createNvlinkDomain,
   createSharedNvlinkDomain,

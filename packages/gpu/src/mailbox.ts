@@ -2,7 +2,14 @@
 
 import { type Instant, invariant, RUN_START } from "@windtunnel/base";
 import type { ParcelTable } from "@windtunnel/network-plane";
-import { type MessageRecord, noRecorder, type Phase, type Place, type Recorder } from "@windtunnel/trace";
+import {
+  encodeMessageHead,
+  type MessageRecord,
+  noRecorder,
+  type Phase,
+  type Place,
+  type Recorder,
+} from "@windtunnel/trace";
 import type { GatheredParts } from "@windtunnel/virtual-time";
 import type { Dependency } from "./streams.ts";
 
@@ -11,6 +18,11 @@ export interface ExchangeHeader extends Place {
   readonly phase: Phase;
   readonly sendSpan: number;
   readonly sendStart: Instant;
+}
+
+/** How the records of a sending's messages begin, for a `ParcelTable`. */
+export function encodeExchangeHead(view: DataView, at: number, header: unknown, source: number): void {
+  encodeMessageHead(view, at, { ...(header as ExchangeHeader), source });
 }
 
 /** The messages of an exchange: ranks that sent, ascending, and what each of them sent. */
@@ -25,6 +37,8 @@ const NONE = -1;
 
 /** Parts by source while an exchange is opened; all `NONE` in between. */
 let partOfSource = new Int32Array(0);
+/** Where their records stand, as far as they are written together. */
+let recordPlaces = new Int32Array(0);
 
 export class Mailbox {
   readonly #rank: number;
@@ -71,15 +85,28 @@ export class Mailbox {
     const sources = isOf(expected, parts) ? expected : sourcesOf(parts).toSorted((a, b) => a - b);
     const sharedBodies = parcels.takeSharedBodies(exchange, parts.count);
     const bodies: unknown[] = [];
+    let recorded = 0;
+    const writeRecords = (): void => {
+      const places = recordPlaces.subarray(0, recorded);
+      if (recorded > 0) parcels.writeRecords(this.#recorder!, this.#rank, exchange, places);
+      recorded = 0;
+    };
     for (const source of sources) {
       const slot = parts.slotOf(partOfSource[source]!);
       partOfSource[source] = NONE;
-      // Its parcel was settled on arrival.
-      if (slot === NONE) continue;
+      if (slot < 0) {
+        // Its parcel was settled on arrival.
+        const place = parcels.recordOf(slot);
+        if (place !== undefined) recordPlaces[recorded++] = place;
+        continue;
+      }
+      writeRecords();
       if (sharedBodies === undefined) bodies.push(parcels.bodyOf(slot));
       if (this.#recorder !== undefined) this.#record(slot, this.#recorder);
       parcels.free(slot);
     }
+    writeRecords();
+    parcels.closeRecords(this.#rank, exchange);
     const { latest: at, latestLabel: rank } = parts;
     return {
       at,
@@ -128,4 +155,5 @@ function growSources(source: number): void {
   const larger = new Int32Array(Math.max(64, 2 * (source + 1))).fill(NONE);
   larger.set(partOfSource);
   partOfSource = larger;
+  recordPlaces = new Int32Array(larger.length);
 }

@@ -2,21 +2,20 @@
 // twin is src/test-support/plain-fabric.ts. Functions trust their arguments.
 
 import { append, earliest, insert, pop, rowOf } from "./queue";
-import { Draft, Exit, Fabric, Handed, History, Link, Pool, Row, Seen } from "./records";
+import { Draft, Exit, Fabric, Handed, History, historyOf, Link, LINK_LIMIT, Pool, Row, Seen } from "./records";
 import { moveParcel, releaseSlot, takeSlot } from "./slots";
 
+export { collect, file } from "./arrivals";
 export { releaseSlot, takeSlot } from "./slots";
 
 const END_OF_PATH: i32 = -1;
 const END_OF_TIME: f64 = 9007199254740992; // 2^53
-const HISTORY_BYTES: usize = 512;
 /** Chains of handovers: what comes over a link of another fabric comes in order. */
 const HANDOVER_LANES: i32 = 64;
 /** The order of events of one instant: hops by their number from here on, then handovers by source and sequence. */
 const FIRST_HOP: f64 = -4503599627370496; // -2^52
 const SEQUENCE_LIMIT: f64 = 274877906944; // 2^38
 const HANDOVER_KEY: i32 = 11 << 21;
-const LINK_LIMIT: f64 = 2097152; // 2^21
 const HOP_RECORD: i32 = 3;
 const HOP_RECORD_BYTES: usize = 44;
 const WORD: f64 = 4294967296; // 2^32
@@ -250,12 +249,6 @@ function exitAt(fabric: Fabric, target: i32, exitPort: i32): Exit {
   }
   if (exit == 0) exit = exitOf(changetype<usize>(fabric), target, exitPort);
   return changetype<Exit>(exit);
-}
-
-// @ts-ignore: decorator
-@inline
-function historyOf(slot: i32): History {
-  return changetype<History>((<usize>slot << 6) + HISTORY_BYTES);
 }
 
 /** Keeps the slowest link, and the longest wait behind others: beyond the port at which the parcel was sent. */

@@ -33,6 +33,10 @@ export class Draft {
   tailAt: f64;
 }
 
+const HISTORY_BYTES: usize = 512;
+/** A link of a fabric process is one number: process times this and link. */
+export const LINK_LIMIT: f64 = 2097152; // 2^21
+
 /** What happened to a parcel: `HISTORY_BYTES` behind its row, where it is kept. */
 @unmanaged
 export class History {
@@ -44,6 +48,12 @@ export class History {
   limiting: f64;
   limitingQueue: f64;
   relayedAt: f64;
+}
+
+// @ts-ignore: decorator
+@inline
+export function historyOf(slot: i32): History {
+  return changetype<History>((<usize>slot << 6) + HISTORY_BYTES);
 }
 
 @unmanaged

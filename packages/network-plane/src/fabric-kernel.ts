@@ -24,6 +24,8 @@ export interface FabricFunctions {
   takeSlot(pool: Address, stream: Address): number;
   releaseSlot(pool: Address, slot: number): void;
   run(fabric: Address, end: number, most: number): number;
+  file(slot: number, head: Address, to: Address): void;
+  collect(order: Address, count: number, from: Address, to: Address): void;
 }
 
 /** What the kernel asks of a fabric. */

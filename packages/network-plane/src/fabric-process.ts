@@ -264,7 +264,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
       const { slot } = handed;
       const exchange = this.#memory.numbers[slot * STRIDE + EXCHANGE]!;
       const source = this.#parcels.sourceOf(slot);
-      if (context.isHere(handed.target) && this.#parcels.settle(slot)) handed.forgetSlot();
+      if (context.isHere(handed.target)) handed.slot = this.#parcels.settle(slot, handed.target);
       context.handPart(handed, exchange, source);
     }
   }
@@ -373,6 +373,10 @@ class HandedRecord implements HandedSlot {
     return this.#memory.words[this.address >>> 2]!;
   }
 
+  set slot(slot: number) {
+    this.#memory.words[this.address >>> 2] = slot;
+  }
+
   get kind(): number {
     const isDelivery = this.#memory.words[(this.address >>> 2) + 1] === 1;
     return isDelivery ? FABRIC_EVENTS.delivery : FABRIC_EVENTS.handover;
@@ -400,11 +404,6 @@ class HandedRecord implements HandedSlot {
 
   get size(): number {
     return this.#memory.numbers[(this.address >>> 3) + 5]!;
-  }
-
-  /** Its slot is free. */
-  forgetSlot(): void {
-    this.#memory.words[this.address >>> 2] = NONE;
   }
 }
 

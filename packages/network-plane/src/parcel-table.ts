@@ -4,6 +4,8 @@
 
 import type { Instant, Payload } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
+import type { Recorder } from "@windtunnel/trace";
+import { ArrivalRecords, type EncodeHead } from "./arrival-records.ts";
 import { FabricKernel } from "./fabric-kernel.ts";
 import { Letters } from "./letters.ts";
 import { LineMemory } from "./line-memory.ts";
@@ -131,7 +133,13 @@ export interface ParcelTableOptions {
   readonly codec?: BodyCodec;
   /** Whether it is kept what happens to parcels. */
   readonly keepsHistory?: boolean;
+  /** Where histories end as records of messages: how those of a sending begin. Absent: targets read them parcel by parcel. */
+  readonly encodeHead?: EncodeHead;
 }
+
+/** What `settle` gives for a parcel of which nothing is kept; and below, for one whose record is: this less its place. */
+const SETTLED = -1;
+const RECORDED = -2;
 
 export class ParcelTable implements Cargo {
   readonly memory: LineMemory = new LineMemory();
@@ -146,12 +154,14 @@ export class ParcelTable implements Cargo {
   /** What `put` gives. */
   #placed = new Int32Array(0);
   #count = 0;
+  readonly #records: ArrivalRecords | undefined;
 
-  constructor({ codec = plainBodies, keepsHistory = false }: ParcelTableOptions = {}) {
+  constructor({ codec = plainBodies, keepsHistory = false, encodeHead }: ParcelTableOptions = {}) {
     this.#codec = codec;
     this.keepsHistory = keepsHistory;
     this.slots = new Slots(this.memory, keepsHistory);
     this.kernel = new FabricKernel(this.memory, this.slots);
+    this.#records = encodeHead && new ArrivalRecords(this.memory, this.kernel.functions, encodeHead);
   }
 
   /** Parcels that are on their way. */
@@ -163,7 +173,13 @@ export class ParcelTable implements Cargo {
   open(shipment: Shipment): number {
     const count = shipment.targets.length;
     this.#count += count;
-    return this.#letters.open(count, shipment);
+    return this.#openLetter(count, shipment);
+  }
+
+  #openLetter(count: number, shipment: Pick<Shipment, "exchange" | "source" | "bodies" | "header">): number {
+    const letter = this.#letters.open(count, shipment);
+    if (shipment.bodies instanceof SharedBody) this.#records?.begin(letter, shipment.header, shipment.source);
+    return letter;
   }
 
   /** Slots for the parcels of a shipment that enters no fabric, as in networks without links; valid until the next call. */
@@ -196,12 +212,30 @@ export class ParcelTable implements Cargo {
 
   /**
    * A parcel comes to a rank of this host: frees its slot if nothing of it is needed any more, as where all targets of its
-   * sender get the same and nobody asks what happened on the way. Whether it did.
+   * sender get the same and its record is written or nobody asks for one. Gives what is left of it: its slot, or no slot.
    */
-  settle(slot: number): boolean {
-    if (this.keepsHistory || !this.#letters.isShared(this.#letterOf(slot))) return false;
+  settle(slot: number, target: number): number {
+    const letter = this.#letterOf(slot);
+    if (!this.#letters.isShared(letter) || (this.keepsHistory && this.#records === undefined)) return slot;
+    const exchange = this.memory.numbers[slot * STRIDE + EXCHANGE]!;
+    const left = this.keepsHistory ? RECORDED - this.#records!.file(slot, letter, target, exchange) : SETTLED;
     this.free(slot);
-    return true;
+    return left;
+  }
+
+  /** Of what `settle` gave: the place of its record; undefined where it has none. */
+  recordOf(settled: number): number | undefined {
+    return settled <= RECORDED ? RECORDED - settled : undefined;
+  }
+
+  /** Gives records of an exchange to its target's recorder, in the order of these places. */
+  writeRecords(recorder: Recorder, target: number, exchange: number, places: Int32Array): void {
+    this.#records!.write(recorder, target, exchange, places);
+  }
+
+  /** A target has opened an exchange: its records are written. */
+  closeRecords(target: number, exchange: number): void {
+    this.#records?.close(target, exchange);
   }
 
   free(slot: number): void {
@@ -332,7 +366,7 @@ export class ParcelTable implements Cargo {
         const [source, isShared] = [letterNumbers[2 * of]!, letterNumbers[2 * of + 1] === 1];
         const ofLetter = isShared ? new SharedBody(carried[index]) : carried;
         const exchange = numbers[slot * STRIDE + EXCHANGE]!;
-        opened[of] = this.#letters.open(countOf[of]!, {
+        opened[of] = this.#openLetter(countOf[of]!, {
           exchange,
           source,
           header: headers[of],

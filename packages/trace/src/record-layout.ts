@@ -5,6 +5,7 @@
 import { invariant, type Instant } from "@windtunnel/base";
 import {
   type Cause,
+  type MessageHead,
   type MessageRecord,
   type RankStepRecord,
   type RequestRecord,
@@ -30,6 +31,9 @@ export const RECORD_TYPE = {
 export const RECORD_BYTES: readonly number[] = [0, 56, 108, 44, 32, 32, 36, 52];
 export const LONGEST_RECORD_BYTES = 108;
 export const HOP_RECORD_BYTES = 44;
+/** Of a message that somebody else encodes, as `encodeMessage` does; and of its head, which says what was sent. */
+export const MESSAGE_RECORD_BYTES = 108;
+export const MESSAGE_HEAD_BYTES = 36;
 
 /** A message on one link of a fabric process. */
 export interface HopRecord {
@@ -129,15 +133,20 @@ function decodeCause(code: number, value: number): Cause {
 }
 
 /** 4 bytes of codes; step, layer, micro-batch, source (32 bits); nine 64-bit values; slowest and limiting link (32 bits). */
+/** What all messages of a sending have in common. */
+export function encodeMessageHead(view: DataView, at: number, head: MessageHead): void {
+  view.setUint32(at, RECORD_TYPE.message | (head.phase === "dispatch" ? 0 : 0x100), true);
+  view.setInt32(at + 4, head.step, true);
+  view.setInt32(at + 8, head.layer, true);
+  view.setInt32(at + 12, head.microBatch, true);
+  view.setInt32(at + 16, head.source, true);
+  view.setFloat64(at + 20, head.sendSpan, true);
+  view.setFloat64(at + 28, head.sendStart, true);
+}
+
 export function encodeMessage(view: DataView, at: number, record: MessageRecord): void {
   check(record.arrivedAt >= record.sentAt && record.sentAt >= 0, "a message arrives before it is sent");
-  view.setUint32(at, RECORD_TYPE.message | (record.phase === "dispatch" ? 0 : 0x100), true);
-  view.setInt32(at + 4, record.step, true);
-  view.setInt32(at + 8, record.layer, true);
-  view.setInt32(at + 12, record.microBatch, true);
-  view.setInt32(at + 16, record.source, true);
-  view.setFloat64(at + 20, record.sendSpan, true);
-  view.setFloat64(at + 28, record.sendStart, true);
+  encodeMessageHead(view, at, record);
   view.setFloat64(at + 36, record.sentAt, true);
   view.setFloat64(at + 44, record.arrivedAt, true);
   view.setFloat64(at + 52, record.bytes, true);

@@ -133,10 +133,19 @@ class BlockRecorder implements Recorder {
   }
 
   hops(encoded: Uint8Array, at: number, count: number): void {
-    const size = RECORD_BYTES[RECORD_TYPE.hop]!;
+    this.#append(RECORD_TYPE.hop, encoded, at, count);
+  }
+
+  messages(encoded: Uint8Array, at: number, count: number): void {
+    this.#append(RECORD_TYPE.message, encoded, at, count);
+  }
+
+  /** Records of one type that are encoded already. */
+  #append(type: number, encoded: Uint8Array, at: number, count: number): void {
+    const size = RECORD_BYTES[type]!;
     let from = at;
     for (let left = count; left > 0;) {
-      const to = this.#reserve(RECORD_TYPE.hop);
+      const to = this.#reserve(type);
       const fitting = Math.min(left, Math.floor((this.#block.length - to) / size));
       this.#block.set(encoded.subarray(from, from + fitting * size), to);
       this.#length += fitting * size;

@@ -39,6 +39,7 @@ function rememberingRecorder(): { readonly records: unknown[]; readonly recorder
       remember("hop")({ source, target, exchange, link, headAt, startAt, endAt });
     },
     hops: () => expect.unreachable("random runs tell hops one by one"),
+    messages: () => expect.unreachable("and messages, too"),
     rankStep: remember("rankStep"),
     step: remember("step"),
     requestStep: remember("requestStep"),

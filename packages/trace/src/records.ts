@@ -97,6 +97,9 @@ export function phaseOf(name: SpanName): Phase | undefined {
   return name.startsWith("combine.") ? "combine" : undefined;
 }
 
+/** What all messages of a sending have in common. */
+export type MessageHead = Pick<MessageRecord, keyof Place | "phase" | "source" | "sendSpan" | "sendStart">;
+
 /** A message of an exchange. Its receiver writes all of an exchange by source, when it has them all and goes on. */
 export interface MessageRecord extends Place {
   readonly phase: Phase;
@@ -186,6 +189,8 @@ export interface Recorder {
   ): void;
   /** The same for `count` hops that are encoded already (`HOP_RECORD_BYTES` each, see `encodeHop`), from `at` on. */
   hops(encoded: Uint8Array, at: number, count: number): void;
+  /** `count` messages that are encoded already (`MESSAGE_RECORD_BYTES` each, see `encodeMessage`), from `at` on. */
+  messages(encoded: Uint8Array, at: number, count: number): void;
   rankStep(record: RankStepRecord): void;
   step(record: StepRecord): void;
   requestStep(record: RequestStepRecord): void;
@@ -198,6 +203,7 @@ export const noRecorder: Recorder = {
   message: () => undefined,
   hop: () => undefined,
   hops: () => undefined,
+  messages: () => undefined,
   rankStep: () => undefined,
   step: () => undefined,
   requestStep: () => undefined,
