@@ -9,6 +9,7 @@ export { collect, file } from "./arrivals";
 export { releaseSlot, takeSlot } from "./slots";
 
 const END_OF_PATH: i32 = -1;
+const NO_SLOT: i32 = -1;
 const END_OF_TIME: f64 = 9007199254740992; // 2^53
 /** Chains of handovers: what comes over a link of another fabric comes in order. */
 const HANDOVER_LANES: i32 = 64;
@@ -35,7 +36,7 @@ declare function early(fabric: usize, process: i32, time: f64, least: f64): void
 declare function late(fabric: usize, time: f64): void;
 
 /**
- * Parcels of a shipment that enter now, from `place` on in their letter. Afterwards each draft says when its parcel's tail
+ * Parcels of a shipment that enter now, from `place` on in their letter; -1 where it has one body for all. Afterwards each draft says when its parcel's tail
  * leaves its first link.
  */
 export function ship(
@@ -59,7 +60,7 @@ export function ship(
     row.exitPort = draft.exitPort;
     row.nextLink = draft.entryPort;
     row.letter = letter;
-    row.place = place + index;
+    row.place = place < 0 ? place : place + index;
     row.exchange = exchange;
     row.bytes = draft.bytes;
     row.tailAt = now;
@@ -195,7 +196,12 @@ function leave(fabric: Fabric, slot: i32, row: Row, link: i32): void {
   fabric.left++;
   if (exit.handing == DELIVERY) {
     row.headAt = time;
-    handOut(fabric, slot, exit, time, sequence).isDelivery = 1;
+    const handed = handOut(fabric, slot, exit, time, sequence);
+    handed.isDelivery = 1;
+    if (exit.settles && row.place < 0) {
+      releaseSlot(changetype<Pool>(fabric.pool), slot);
+      handed.slot = NO_SLOT;
+    }
     return;
   }
   const headAt = exit.handing == HEAD ? row.headAt + exit.latency : time;
@@ -235,7 +241,10 @@ function handOut(fabric: Fabric, slot: i32, exit: Exit, time: f64, sequence: f64
   handed.sentAt = fabric.now;
   handed.time = time;
   handed.sequence = sequence;
-  handed.size = rowOf(slot).bytes;
+  const row = rowOf(slot);
+  handed.size = row.bytes;
+  handed.exchange = row.exchange;
+  handed.letter = row.letter;
   return handed;
 }
 

@@ -10,7 +10,7 @@ export class Row {
   nextLink: i32;
   /** The slot of the parcel that comes next in its chain. */
   next: i32;
-  /** What it carries, and which of the letter's bodies; see src/letters.ts. */
+  /** What it carries, and which of the letter's bodies, -1 where one is for all; see src/letters.ts. */
   letter: i32;
   place: i32;
   exchange: f64;
@@ -100,6 +100,8 @@ export class Exit {
   least: f64;
   /** Of the same host; 0 where there is none. */
   fabric: usize;
+  /** Whether nothing is needed there of a parcel whose letter has one body for all. */
+  settles: i32;
 }
 
 /** A parcel that leaves the fabric, to its rank or to a fabric of another host. */
@@ -113,6 +115,9 @@ export class Handed {
   time: f64;
   sequence: f64;
   size: f64;
+  exchange: f64;
+  letter: i32;
+  unused: i32;
 }
 
 /** An event, for logs. */

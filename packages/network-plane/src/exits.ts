@@ -43,8 +43,13 @@ export class Exits {
     this.#endLatency = endLatency;
   }
 
-  /** The address of an exit that is not known yet. `latencyTo`: the least time to a process. */
-  add(target: number, exitPort: number, latencyTo: (process: number) => number): number {
+  /** The address of an exit that is not known yet. `settles`: nothing is needed there of a parcel that carries what all do. */
+  add(
+    target: number,
+    exitPort: number,
+    settles: (process: number) => boolean,
+    latencyTo: (process: number) => number,
+  ): number {
     const { process, onward, latency = this.#endLatency } = this.#exitOf(target, exitPort);
     const { delivery, tail, head } = HANDINGS;
     const handing = onward === undefined ? delivery : onward.headFirst === true ? head : tail;
@@ -54,6 +59,7 @@ export class Exits {
     numbers[address / 8 + 2] = latency;
     numbers[address / 8 + 3] = latencyTo(process);
     words[address / 4 + 8] = onward === undefined ? 0 : this.#addressOf(process);
+    words[address / 4 + 9] = onward === undefined && settles(process) ? 1 : 0;
     this.table.set(exitPort, target, address);
     return address;
   }

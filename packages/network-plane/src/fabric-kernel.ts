@@ -82,7 +82,7 @@ export const FIELDS = {
 export const MOST_AT_ONCE = 256;
 /** Of the records `Draft`, `Handed` and `Seen`. */
 export const DRAFT_BYTES = 32;
-export const HANDED_BYTES = 48;
+export const HANDED_BYTES = 64;
 export const SEEN_BYTES = 32;
 
 const KERNEL = new URL("../kernels/fabric.wasm", import.meta.url);

@@ -26,8 +26,8 @@ import {
 } from "./fabric-kernel.ts";
 import type { LineMemory } from "./line-memory.ts";
 import { type LinkOverrides, LinkTable } from "./links.ts";
-import { EXCHANGE, NEXT_LINK, ORDER, type ParcelTable, STRIDE, TARGET, WORDS } from "./parcel-table.ts";
-import { FABRIC_EVENTS, type Shipment } from "./parcels.ts";
+import { NEXT_LINK, ORDER, type ParcelTable, STRIDE, TARGET, WORDS } from "./parcel-table.ts";
+import { FABRIC_EVENTS, SharedBody, type Shipment } from "./parcels.ts";
 import { Paths } from "./paths.ts";
 import { slotStreams } from "./slots.ts";
 import type { Topology } from "./topology.ts";
@@ -181,6 +181,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     const { targets, entryPorts, exitPorts, bytes, places, exchange, sentAt } = shipment;
     this.#parcelCount += targets.length;
     const letter = this.#parcels.open(shipment);
+    const isShared = shipment.bodies instanceof SharedBody;
     const { functions, drafts } = this.#kernel;
     for (let from = 0; from < targets.length; from += MOST_AT_ONCE) {
       const count = Math.min(targets.length - from, MOST_AT_ONCE);
@@ -193,7 +194,8 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         words[(at >>> 2) + 2] = exitPorts[place]!;
         numbers[(at >>> 3) + 2] = bytes[places === undefined ? place : places[place]!]!;
       }
-      functions.ship(this.#address, drafts, count, exchange, letter, from, context.now, sentAt);
+      const place = isShared ? NONE : from;
+      functions.ship(this.#address, drafts, count, exchange, letter, place, context.now, sentAt);
       // A tail is not at its target before it has left its first link; the last ones are latest.
       const first = context.announces ? Math.min(count - FEW, (count * 3) >> 2) : count;
       for (let index = Math.max(0, first); index < count; index++) {
@@ -261,10 +263,11 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
         context.hand(handed);
         continue;
       }
-      const { slot } = handed;
-      const exchange = this.#memory.numbers[slot * STRIDE + EXCHANGE]!;
-      const source = this.#parcels.sourceOf(slot);
-      if (context.isHere(handed.target)) handed.slot = this.#parcels.settle(slot, handed.target);
+      const { slot, letter, exchange } = handed;
+      const source = this.#parcels.sourceOfLetter(letter);
+      if (slot === NONE) this.#parcels.settled(letter);
+      else if (this.#parcels.keepsHistory && context.isHere(handed.target))
+        handed.slot = this.#parcels.settle(slot, handed.target);
       context.handPart(handed, exchange, source);
     }
   }
@@ -300,7 +303,13 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
   }
 
   #findExit(target: number, exitPort: number): number {
-    const address = this.#exits.add(target, exitPort, (process) => this.#context!.latencyTo(process));
+    const context = this.#context!;
+    const address = this.#exits.add(
+      target,
+      exitPort,
+      (process) => !this.#parcels.keepsHistory && context.isHere(process),
+      (process) => context.latencyTo(process),
+    );
     this.#setTables();
     return address;
   }
@@ -404,6 +413,14 @@ class HandedRecord implements HandedSlot {
 
   get size(): number {
     return this.#memory.numbers[(this.address >>> 3) + 5]!;
+  }
+
+  get exchange(): number {
+    return this.#memory.numbers[(this.address >>> 3) + 6]!;
+  }
+
+  get letter(): number {
+    return this.#memory.words[(this.address >>> 2) + 14]!;
   }
 }
 

@@ -137,8 +137,7 @@ export interface ParcelTableOptions {
   readonly encodeHead?: EncodeHead;
 }
 
-/** What `settle` gives for a parcel of which nothing is kept; and below, for one whose record is: this less its place. */
-const SETTLED = -1;
+/** What is left of a parcel whose record is written: this less its place. -1 is no slot. */
 const RECORDED = -2;
 
 export class ParcelTable implements Cargo {
@@ -210,17 +209,23 @@ export class ParcelTable implements Cargo {
     return placed;
   }
 
+  /** A parcel has come to a rank of this host, and the kernel has freed its slot, since nothing of it is needed any more. */
+  settled(letter: number): void {
+    this.#count--;
+    this.#letters.release(letter);
+  }
+
   /**
-   * A parcel comes to a rank of this host: frees its slot if nothing of it is needed any more, as where all targets of its
-   * sender get the same and its record is written or nobody asks for one. Gives what is left of it: its slot, or no slot.
+   * The same where histories are kept: writes its record and frees its slot, if all targets of its sender get the same. Gives what
+   * is left of it: its slot, or what `recordOf` takes.
    */
   settle(slot: number, target: number): number {
     const letter = this.#letterOf(slot);
-    if (!this.#letters.isShared(letter) || (this.keepsHistory && this.#records === undefined)) return slot;
+    if (this.#records === undefined || !this.#letters.isShared(letter)) return slot;
     const exchange = this.memory.numbers[slot * STRIDE + EXCHANGE]!;
-    const left = this.keepsHistory ? RECORDED - this.#records!.file(slot, letter, target, exchange) : SETTLED;
+    const place = this.#records.file(slot, letter, target, exchange);
     this.free(slot);
-    return left;
+    return RECORDED - place;
   }
 
   /** Of what `settle` gave: the place of its record; undefined where it has none. */
@@ -374,7 +379,7 @@ export class ParcelTable implements Cargo {
         });
       }
       words[slot * WORDS + LETTER] = opened[of]!;
-      words[slot * WORDS + PLACE] = index;
+      words[slot * WORDS + PLACE] = letterNumbers[2 * of + 1] === 1 ? -1 : index;
       slots.push(slot);
     }
     this.#count += count;

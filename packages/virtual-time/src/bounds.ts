@@ -34,7 +34,7 @@ export function promiseLength(classCount: number): number {
 }
 
 export class Bounds {
-  readonly numbers: Float64Array;
+  readonly #numbers: Float64Array;
   readonly #classCount: number;
   readonly #promiseLength: number;
   readonly #stride: number;
@@ -43,14 +43,23 @@ export class Bounds {
     this.#classCount = classCount;
     this.#promiseLength = promiseLength(classCount);
     this.#stride = JUST_ANNOUNCED + classCount + (1 + classCount) * this.#promiseLength;
-    this.numbers = new Float64Array(classCount * this.#stride).fill(NEVER);
+    this.#numbers = new Float64Array(classCount * this.#stride).fill(NEVER);
+  }
+
+  /** [numbers · 2]: for another host, where each number stands that is not `NEVER`, and the number. */
+  pack(): Float64Array {
+    const pairs: number[] = [];
+    for (const [at, number] of this.#numbers.entries()) if (number !== NEVER) pairs.push(at, number);
+    return Float64Array.from(pairs);
   }
 
   /** Takes another host's in: the least of both. */
-  lowerTo(other: Float64Array): void {
-    const { numbers } = this;
-    invariant(other.length === numbers.length, "bounds of two hosts have as many classes");
-    for (let at = 0; at < numbers.length; at++) if (other[at]! < numbers[at]!) numbers[at] = other[at]!;
+  lowerTo(packed: Float64Array): void {
+    for (let pair = 0; pair < packed.length; pair += 2) {
+      const at = packed[pair]!;
+      invariant(at < this.#numbers.length, "bounds of two hosts have as many classes");
+      this.#lower(at, packed[pair + 1]!);
+    }
   }
 
   /** An event for a class on another host. */
@@ -82,7 +91,7 @@ export class Bounds {
 
   /** Nothing is pending anywhere. */
   get isIdle(): boolean {
-    const { numbers } = this;
+    const numbers = this.#numbers;
     for (let from = 0; from < this.#classCount; from++) {
       if (numbers[from * this.#stride + JUST_SENT] !== NEVER) return false;
       for (let to = -1; to < this.#classCount; to++) {
@@ -102,7 +111,7 @@ export class Bounds {
   }
 
   #earliestSend(from: number, promise: number, { any, announced }: Reach): number {
-    const { numbers } = this;
+    const numbers = this.#numbers;
     const head = from * this.#stride;
     const after = (wait: number, instant: number): number =>
       instant === NEVER
@@ -127,6 +136,6 @@ export class Bounds {
   }
 
   #lower(at: number, value: number): void {
-    if (value < this.numbers[at]!) this.numbers[at] = value;
+    if (value < this.#numbers[at]!) this.#numbers[at] = value;
   }
 }

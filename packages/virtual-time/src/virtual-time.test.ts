@@ -155,6 +155,13 @@ describe("horizons", () => {
     expect([...all.fromOutside(bounds).any]).toEqual([NEVER, NEVER, NEVER]);
   });
 
+  test("follow from the least bounds of all hosts", () => {
+    const ours = boundsOf({ known: [50e6], open: [70e6, 10e6] }, NEVER);
+    ours.lowerTo(boundsOf({ known: [60e6], open: [30e6, 20e6] }, 20e6).pack());
+    expect(horizons(ours)).toEqual([22e6, 33e6]);
+    expect(ours.pack()).toEqual(boundsOf({ known: [50e6], open: [30e6, 10e6] }, 20e6).pack());
+  });
+
   test("are infinite when nothing is pending anywhere", () => {
     const idle = boundsOf({ open: [0, 0] }, NEVER);
     expect(horizons(idle)).toEqual([NEVER, NEVER]);

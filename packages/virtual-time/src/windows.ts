@@ -14,7 +14,7 @@ import type { LogicalProcess, WaitReport } from "./logical-process.ts";
 /** What one host tells another in a round. */
 export interface WindowMessage {
   readonly round: number;
-  /** Numbers of the sender's `Bounds`. */
+  /** The sender's `Bounds`, packed. */
   readonly bounds: Float64Array;
   readonly events: PackedEvents | undefined;
   /** [1]: processor time, in microseconds, that the sender worked since the last round. */
@@ -98,7 +98,7 @@ export async function runHost(options: WindowOptions): Promise<HostOutcome> {
       const workedNow = workTime();
       const own = workedNow - workedBefore;
       workedBefore = workedNow;
-      const state = { round: rounds, bounds: bounds.numbers.slice(), work: Float64Array.of(own) };
+      const state = { round: rounds, bounds: bounds.pack(), work: Float64Array.of(own) };
       const messages = packed.map((events): WindowMessage => ({ ...state, events }));
       const received = await exchange.swap(messages);
       work.all += own;
