@@ -116,7 +116,7 @@ export class EventLoop {
       if (horizon > this.#passed[classIndex]!) this.#passed[classIndex] = horizon;
     }
     for (const resident of this.#residents) {
-      if (resident.goOn(reach)) this.#resumed++;
+      if (resident.begin(reach)) this.#resumed++;
       for (;;) {
         const horizon = resident.horizonIn(reach);
         if (!(resident.earliestTime < horizon)) break;

@@ -19,6 +19,7 @@ import type {
   ProcessContext,
   ProcessEvent,
 } from "./logical-process.ts";
+import { RunAhead } from "./run-ahead.ts";
 import { StandingPromise } from "./standing-promise.ts";
 
 /** What the residents of a host share. */
@@ -60,11 +61,7 @@ export class Resident implements ProcessContext {
   readonly #event: ProcessEvent;
   #nextSequence = 0;
   #partCount = 0;
-  /** The pass that is under way. */
-  #reach: Reach | undefined;
-  #undecided:
-    | { readonly number: number; readonly kind: number; readonly announcedBy: readonly number[] | undefined }
-    | undefined;
+  readonly #ahead: RunAhead;
   readonly #promise: StandingPromise;
   now: Instant = RUN_START;
 
@@ -75,6 +72,7 @@ export class Resident implements ProcessContext {
     this.process = process;
     this.#shared = shared;
     this.classIndex = shared.classOf(number);
+    this.#ahead = new RunAhead(this.classIndex, (gather) => this.#gathers.get(gather));
     this.#promise = new StandingPromise(
       process,
       { own: this.classIndex, count: shared.classes.names.length },
@@ -117,39 +115,22 @@ export class Resident implements ProcessContext {
     this.process.start?.(this);
   }
 
-  /**
-   * Below which it may handle its events: the horizon of its class, or as far as nothing can still become an event for it. Parts
-   * of gathers are none; so where it waits for gathers, that is the first of them to be complete.
-   */
+  /** Below which it may handle its events: the horizon of its class, or beyond. */
   horizonIn(reach: Reach): number {
     const horizon = reach.any[this.classIndex]!;
     const { earliestTime } = this;
     if (!this.#shared.announces || earliestTime < horizon || earliestTime === NEVER) return horizon;
-    if (this.#undecided !== undefined) return horizon;
     const { waits } = this.process;
-    if (waits === undefined) return horizon;
-    let earliest = reach.sent[this.classIndex]!;
-    for (const { gather, announcedBy, inner } of waits) {
-      if (gather === undefined || inner === true) continue;
-      earliest = Math.min(earliest, this.#incompleteUntil(gather, announcedBy, reach));
-    }
-    return Math.max(horizon, earliest);
+    return waits === undefined ? horizon : this.#ahead.horizonOf(waits);
   }
 
-  /**
-   * Goes on where it stopped, at an instant beyond the horizon of its class: it waits for a gather of which it was not known
-   * whether it was complete then. Whether it was.
-   */
-  goOn(reach: Reach): boolean {
-    this.#reach = reach;
-    if (this.#undecided === undefined) return false;
-    const { number, kind, announcedBy } = this.#undecided;
+  /** A pass begins: goes on where it stopped beyond the horizon of its class. Whether it did. */
+  begin(reach: Reach): boolean {
+    this.#ahead.begin(reach);
+    const asked = this.#ahead.decided(this.now);
+    if (asked === undefined) return false;
+    const { number, kind } = asked;
     const gather = this.#gatherOf(number);
-    if (!gather.isComplete) {
-      if (this.#incompleteUntil(number, announcedBy, reach) > this.now) this.#undecided = undefined;
-      return false;
-    }
-    this.#undecided = undefined;
     if (gather.latest > this.now) {
       this.#wake(number, gather);
       return false;
@@ -165,19 +146,6 @@ export class Resident implements ProcessContext {
     this.#promise.isStale = true;
     this.process.handle(event, this);
     return true;
-  }
-
-  /** The least instant at which a gather becomes complete; `NEVER` if it is. */
-  #incompleteUntil(number: number, announcedBy: readonly number[] | undefined, reach: Reach): number {
-    const gather = this.#gathers.get(number);
-    if (gather?.isComplete === true) return NEVER;
-    const horizon = reach.any[this.classIndex]!;
-    const { completeAfter } = gather ?? {};
-    if (completeAfter !== undefined) return Math.max(horizon, completeAfter);
-    let least: number = NEVER;
-    for (const by of announcedBy ?? reach.announced.keys())
-      least = Math.min(least, reach.announced[by]![this.classIndex]!);
-    return Math.max(horizon, least);
   }
 
   /** Handles events below the horizon, at most so many; returns how many. */
@@ -247,7 +215,7 @@ export class Resident implements ProcessContext {
     if (this.#shared.announces && gather.count > gather.announced) this.#cameUnannounced(number);
     if (!isLast) return;
     this.#promise.isStale = true;
-    if (this.#undecided?.number !== number) this.#wake(number, gather);
+    if (!this.#ahead.stopsFor(number)) this.#wake(number, gather);
   }
 
   /** Parts of one of this process's gathers are on their way. */
@@ -353,21 +321,8 @@ export class Resident implements ProcessContext {
     gather.expect(count, kind);
     if (gather.isComplete && gather.latest <= this.now) return true;
     if (gather.isComplete) this.#wake(number, gather);
-    else if (this.#isUndecided(number, announcedBy)) this.#undecided = { number, kind, announcedBy };
+    else if (this.#shared.announces) this.#ahead.ask({ number, kind, announcedBy }, this.now);
     return false;
-  }
-
-  /** Whether a gather that is not complete may turn out to be complete by now, since `now` lies beyond the horizon. */
-  #isUndecided(number: number, announcedBy: readonly number[] | undefined): boolean {
-    const reach = this.#reach;
-    if (!this.#shared.announces || reach === undefined || this.now < reach.any[this.classIndex]!)
-      return false;
-    if (this.#incompleteUntil(number, announcedBy, reach) > this.now) return false;
-    invariant(
-      this.#undecided === undefined,
-      `process ${this.number} goes on behind a wait that is not decided`,
-    );
-    return true;
   }
 
   gathered(number: number): GatheredParts {
