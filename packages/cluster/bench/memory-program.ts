@@ -4,6 +4,7 @@
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { carriedBy } from "../src/hosts/launch.ts";
+import { peakRssBytes } from "../src/hosts/peak-memory.ts";
 import { prepareRun } from "../src/prepare-run.ts";
 import { runUnrecorded } from "../src/run-scenario.ts";
 import { resolveScenario } from "../src/scenario/index.ts";
@@ -39,7 +40,7 @@ async function holdNothing(workerCount: number): Promise<MemoryFigures> {
         }),
     ),
   );
-  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const peakBytes = peakRssBytes();
   await Promise.all(workers.map(async (worker) => await worker.terminate()));
   return { peakBytes, weightBytes: 0, cacheBytes: 0 };
 }

@@ -5,6 +5,7 @@ import { createLoneExchange } from "@windtunnel/transport";
 import type { WindowMessage } from "@windtunnel/virtual-time";
 import { createTensorSpace } from "../tensor-space.ts";
 import { carriedBy, type Launch } from "./launch.ts";
+import { peakRssBytes } from "./peak-memory.ts";
 import { runHostProcesses } from "./run-host-processes.ts";
 
 export const launchInline: Launch = async ({ run, outputFolder, eventLog, record, signal, onProgress }) => {
@@ -23,5 +24,5 @@ export const launchInline: Launch = async ({ run, outputFolder, eventLog, record
       signal.throwIfAborted();
     },
   });
-  return [{ result, kind: "inline", pid: process.pid, peakRssBytes: process.resourceUsage().maxRSS * 1024 }];
+  return [{ result, kind: "inline", pid: process.pid, peakRssBytes: peakRssBytes() }];
 };

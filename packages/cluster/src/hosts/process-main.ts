@@ -11,6 +11,7 @@ import { prepareRun } from "../prepare-run.ts";
 import { createTensorSpace } from "../tensor-space.ts";
 import { carriedBy } from "./launch.ts";
 import type { OrphanWatch } from "./orphan-watch.ts";
+import { peakRssBytes } from "./peak-memory.ts";
 import type { FromHost, ProcessAssignment, ToHost } from "./processes.ts";
 import { runHostProcesses } from "./run-host-processes.ts";
 
@@ -64,7 +65,7 @@ async function carry(assignment: ProcessAssignment): Promise<void> {
       onProgress: (progress) => tell({ kind: "progress", progress }),
       breathe: nextTurn,
     });
-    tell({ kind: "result", result, peakRssBytes: process.resourceUsage().maxRSS * 1024 });
+    tell({ kind: "result", result, peakRssBytes: peakRssBytes() });
   } catch (error) {
     tell({ kind: "error", error: serializeError(error) });
   }

@@ -7,6 +7,7 @@ import { createSharedChannels, endExchange, type SharedChannels } from "@windtun
 import type { Scenario } from "../scenario/index.ts";
 import { createTensorSpace, type TensorSpace } from "../tensor-space.ts";
 import { carriedBy, describeCarried, type Launch, type LaunchedHost } from "./launch.ts";
+import { peakRssBytes } from "./peak-memory.ts";
 import type { HostProgress, HostResult } from "./run-host-processes.ts";
 
 export interface ThreadAssignment {
@@ -65,12 +66,12 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, recor
         });
       }
     });
-    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    const peak = peakRssBytes();
     return results.map((result): LaunchedHost => ({
       result,
       kind: "thread",
       pid: process.pid,
-      peakRssBytes,
+      peakRssBytes: peak,
     }));
   } finally {
     // Ending many threads from outside at once can hang Node: each is told to end by itself, and ended if it does not.
