@@ -34,6 +34,13 @@ function growth(used: readonly UsedBytes[], warmSteps: number, pick: Pick): numb
   return (later - earlier) / (middle - warmSteps);
 }
 
+/** Holds growth below a limit. One run in twenty is far off, either way: then the middle one of three counts. */
+async function expectGrowthBelow(limit: number, measure: () => Promise<number>): Promise<void> {
+  const first = await measure();
+  const growths = first < limit ? [first] : [first, await measure(), await measure()];
+  expect(median(growths.toSorted((a, b) => a - b))).toBeLessThan(limit);
+}
+
 const common = {
   model: { preset: "v3-tiny" },
   cluster: { gpusPerNode: 2 },
@@ -43,18 +50,22 @@ const common = {
 
 test("with real math, a step leaves its outcome and its tokens and nothing else", async () => {
   const drawn = { requestsPerGpu: 2, promptTokens: 2, steps: 400 };
-  const used = await usedBytes({ ...common, workload: { drawn } });
   // 4 tokens of 8 bytes and an outcome of some 100. measured: 300 to 800, of which statistics of code are a part; the heap
   // grows by 155 a step between steps 4,500 and 8,500 of 10,000.
-  expect(growth(used, 100, least)).toBeLessThan(2000);
+  await expectGrowthBelow(2000, async () => {
+    const used = await usedBytes({ ...common, workload: { drawn } });
+    return growth(used, 100, least);
+  });
 });
 
 test("without math, a step leaves its outcome and its tokens and nothing else", async () => {
   const drawn = { requestsPerGpu: 256, promptTokens: 2, steps: 160 };
   const timing = { model: "deepseek-v3", kvLength: 64 };
-  const used = await usedBytes({ ...common, math: "skip", timing, workload: { drawn } });
   // 512 tokens of 8 bytes, in lists that grow by half when they are full. The pool of draws is full by then: 128 tokens
   // have 4 · 256 draws, and 58 layers with 2 micro-batches on 2 ranks take 232 in each step. The bound is 86 bytes for
   // each of these exchanges, of which 18 are tokens.
-  expect(growth(used, 40, median)).toBeLessThan(20_000);
+  await expectGrowthBelow(20_000, async () => {
+    const used = await usedBytes({ ...common, math: "skip", timing, workload: { drawn } });
+    return growth(used, 40, median);
+  });
 });

@@ -46,6 +46,11 @@ export class Bounds {
     this.#numbers = new Float64Array(classCount * this.#stride).fill(NEVER);
   }
 
+  /** As new. */
+  clear(): void {
+    this.#numbers.fill(NEVER);
+  }
+
   /** [numbers · 2]: for another host, where each number stands that is not `NEVER`, and the number. */
   pack(): Float64Array {
     const pairs: number[] = [];

@@ -43,6 +43,9 @@ export class EventLoop {
   readonly #horizons: Horizons;
   /** What was sent to other hosts since the last round. */
   #bounds: Bounds;
+  /** What the last call of `takeBounds` gave, and what a pass needs: used again and again. */
+  #takenBounds: Bounds;
+  readonly #passBounds: Bounds;
   #eventCount = 0;
   /** Programs that went on without an event. */
   #resumed = 0;
@@ -53,7 +56,10 @@ export class EventLoop {
     this.#options = options;
     const { processes, classes, classOf, observer } = options;
     this.#passed = new Float64Array(classes.names.length);
-    this.#bounds = new Bounds(classes.names.length);
+    const classCount = classes.names.length;
+    this.#bounds = new Bounds(classCount);
+    this.#takenBounds = new Bounds(classCount);
+    this.#passBounds = new Bounds(classCount);
     this.#horizons = new Horizons(classes);
     const shared = {
       classes,
@@ -102,7 +108,8 @@ export class EventLoop {
     const isAlone = this.#options.outboxFor === undefined;
     const stays = (from: number, to: number): boolean => isAlone || classes.staysOnHost?.(from, to) === true;
     for (;;) {
-      const bounds = this.#pendingBounds(new Bounds(classes.names.length));
+      this.#passBounds.clear();
+      const bounds = this.#pendingBounds(this.#passBounds);
       const reach = this.#horizons.within(bounds, outside, stays);
       const before = this.#eventCount + this.#resumed;
       if (!this.#pass(reach, pause)) return false;
@@ -148,10 +155,12 @@ export class EventLoop {
     this.#residentOf[target]!.takeAnnouncement(gather, count, notBefore);
   }
 
-  /** What this host can promise now; what it sent since the last call counts once. */
+  /** What this host can promise now, until the next call; what it sent since the last call counts once. */
   takeBounds(): Bounds {
     const bounds = this.#bounds;
-    this.#bounds = new Bounds(this.#options.classes.names.length);
+    this.#bounds = this.#takenBounds;
+    this.#takenBounds = bounds;
+    this.#bounds.clear();
     return this.#pendingBounds(bounds);
   }
 
