@@ -65,6 +65,7 @@ describe("a file", () => {
       { ...right, tokenLimit: "many" },
       'tokenLimit: found "many"; allowed: a whole number of tokens, or leaving it out',
     ],
+    [{ ...right, alongRails: "yes" }, 'alongRails: found "yes"; allowed: true, or leaving it out'],
     [{ name: "mine", sms: 20 }, "open: found nothing; allowed: a function of one exchange"],
     [
       { ...right, least: { send: 1 } },
@@ -75,6 +76,12 @@ describe("a file", () => {
     expect(said).toContain(`${FILE}: ${message}`);
     expect([code, details.file]).toEqual(["input", FILE]);
   });
+});
+
+test("what a pattern says of itself is kept", () => {
+  const least = { send: () => [], receive: () => [] };
+  const said = { name: "mine", sms: 20, tokenLimit: 64, alongRails: true, hostWaits: true, least } as const;
+  expect(checkPattern({ ...said, open }, FILE)).toMatchObject(said);
 });
 
 describe("a step", () => {

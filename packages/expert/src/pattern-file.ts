@@ -13,7 +13,7 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
   const allowed = "an object with name, sms and open(exchange)";
   if (typeof value !== "object" || value === null) return refuse("default export", value, allowed);
   if (isNamespace(value)) return refuse("default export", value, allowed);
-  const { name, sms, tokenLimit, hostWaits, open, least } = value as Record<string, unknown>;
+  const { name, sms, tokenLimit, alongRails, hostWaits, open, least } = value as Record<string, unknown>;
   if (typeof name !== "string" || !/^[\w .+-]{1,60}$/.test(name)) {
     refuse("name", name, "1 to 60 letters, digits, spaces and _ . + -");
   }
@@ -22,6 +22,9 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
   }
   if (tokenLimit !== undefined && !isCount(tokenLimit)) {
     refuse("tokenLimit", tokenLimit, "a whole number of tokens, or leaving it out");
+  }
+  if (alongRails !== undefined && alongRails !== true) {
+    refuse("alongRails", alongRails, "true, or leaving it out");
   }
   if (hostWaits !== undefined && hostWaits !== true) {
     refuse("hostWaits", hostWaits, "true, or leaving it out");
@@ -36,11 +39,12 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
 
 /** Fields are read once, so that a pattern may be an instance of a class. */
 function guardedPattern(pattern: DispatchPattern, file: string): DispatchPattern {
-  const { name, sms, tokenLimit, hostWaits, least } = pattern;
+  const { name, sms, tokenLimit, alongRails, hostWaits, least } = pattern;
   return {
     name,
     sms,
     ...(tokenLimit === undefined ? {} : { tokenLimit }),
+    ...(alongRails === undefined ? {} : { alongRails }),
     ...(hostWaits === undefined ? {} : { hostWaits }),
     ...(least === undefined ? {} : { least }),
     open: (exchange) => {

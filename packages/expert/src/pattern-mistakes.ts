@@ -63,7 +63,7 @@ export function mistakeInSources({ rank, ranks, degree }: Unit, from: readonly n
 }
 
 export function mistakeInFirstTargets(
-  { ranks, degree }: Unit,
+  { rank, ranks, degree }: Unit,
   to: Receiving["to"],
   leastBeyond: Receiving["leastBeyond"],
 ): string | undefined {
@@ -72,6 +72,7 @@ export function mistakeInFirstTargets(
       leastBeyond &&
       "promises kernels before it sends to others (`leastBeyond`), and not to whom it sends first (`to`)"
     );
+  if (to.includes(rank)) return `promises to send to rank ${ranks[rank]!}, which is itself`;
   const strange = to.find((each) => ranks[each] === undefined);
   return strange === undefined
     ? undefined

@@ -344,6 +344,30 @@ describe("a pattern of token sets", () => {
       /ended receiveDispatch while 1 of its programs still ran; join\(\) waits for them/,
     ],
     [
+      "whose relay is waited for by two programs",
+      {
+        *relay(waiting, exchange) {
+          const inner = exchange.beside("inner relay", "forward", function* (own) {
+            yield* own.receive({ from: exchange.others, part: 7 });
+          });
+          exchange.beside("another relay", "forward", function* () {
+            yield* inner.join();
+          });
+          yield* inner.join();
+        },
+      },
+      /joins its inner relay twice; one program waits for its end/,
+    ],
+    [
+      "that promises to send to itself",
+      {
+        *relay(waiting, exchange) {
+          yield* waiting.receive({ from: exchange.others, to: [exchange.rank] });
+        },
+      },
+      /promises to send to rank \d+, which is itself/,
+    ],
+    [
       "that promises to send to a rank that is not there",
       {
         *relay(waiting, exchange) {

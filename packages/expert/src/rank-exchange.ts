@@ -407,8 +407,12 @@ export class RankExchange {
       ended();
     };
     gpu.beside(`${name} of layer ${place.layer}, micro-batch ${place.microBatch}`, run());
-    const wait = (least: CostSequence): Program<Instant> =>
-      until({
+    let isJoined = false;
+    const wait = (least: CostSequence): Program<Instant> => {
+      // Who goes on first when it ends would be a matter of chance.
+      if (isJoined) this.#faults.fail(`joins its ${name} twice; one program waits for its end`);
+      isJoined = true;
+      return until({
         condition: done,
         what: `its own ${name}`,
         missing: () => [],
@@ -416,6 +420,7 @@ export class RankExchange {
         quiet: this.#leastTime([...least, ...this.#followedBy]),
         inner: true,
       });
+    };
     return {
       *join(least = []) {
         yield* wait(least);

@@ -186,7 +186,8 @@ export class Gpu implements LogicalProcess {
     if (event.kind === GATHERED) {
       const condition = defined(this.#awaited.get(event.argument), "an exchange that is waited for");
       this.#awaited.delete(event.argument);
-      condition.fulfil(context.now);
+      // Earlier than now where the GPU was ahead of it.
+      condition.fulfil(context.gathered(event.argument).latest);
     } else if (event.kind === BESIDE) this.#prepared.shift()!();
     else {
       invariant(event.kind === CONTROL_EVENTS.plan, `a GPU does not know event kind ${event.kind}`);

@@ -6,8 +6,10 @@ import type { Reach } from "./horizons.ts";
 
 /** Of a class, first: the earliest event that was sent to other hosts since the last round … */
 const JUST_SENT = 0;
-/** … and the earliest part of a gather that was announced to them, by the class that it goes to first. */
-const JUST_ANNOUNCED = 1;
+/** … the earliest pending event, … */
+const PENDING = 1;
+/** … and the earliest part of a gather that was announced to other hosts, by the class that it goes to first. */
+const JUST_ANNOUNCED = 2;
 
 /**
  * Then the earliest send that follows from what is known, and what waits promise: not before, and not sooner than this after
@@ -77,6 +79,11 @@ export class Bounds {
     this.#lower(toClass * this.#stride + JUST_ANNOUNCED + by, notBefore);
   }
 
+  /** An event that a process of this class has still to handle. */
+  pending(inClass: number, time: number): void {
+    this.#lower(inClass * this.#stride + PENDING, time);
+  }
+
   /** A promise of a process of `from`, as of `PROMISE` from `at` on, towards one class or all; an event pends at `earliestTime`. */
   promised(
     from: number,
@@ -96,13 +103,9 @@ export class Bounds {
 
   /** Nothing is pending anywhere. */
   get isIdle(): boolean {
-    const numbers = this.#numbers;
-    for (let from = 0; from < this.#classCount; from++) {
-      if (numbers[from * this.#stride + JUST_SENT] !== NEVER) return false;
-      for (let to = -1; to < this.#classCount; to++) {
-        const promise = this.#promiseOf(from, to === -1 ? undefined : to);
-        if (numbers[promise + PROMISE.known] !== NEVER) return false;
-      }
+    for (let index = 0; index < this.#classCount; index++) {
+      const head = index * this.#stride;
+      if (this.#numbers[head + JUST_SENT] !== NEVER || this.#numbers[head + PENDING] !== NEVER) return false;
     }
     return true;
   }

@@ -98,7 +98,7 @@ describe("several programs of one process", () => {
 
   test("promise more towards processes that they send to later, or never", () => {
     const programs = new ProgramSet("rank 0");
-    const [first, second] = [new Condition(), new Condition()];
+    const [first, second, third] = [new Condition(), new Condition(), new Condition()];
     const seen: number[][] = [];
     const note = (): void => void seen.push([0, 1, 2].map((each) => programs.promisedTo(each)));
     const towards = (quietBeyond: number | undefined): NonNullable<Wait["towards"]> => ({
@@ -108,16 +108,34 @@ describe("several programs of one process", () => {
     function* main(): Program {
       yield* until({ ...waitFor(first, { quiet: 5 }), towards: towards(30) });
       note();
+      yield* until(waitFor(third, { quiet: 1 }));
+      note();
       yield* until({ ...waitFor(second, { quiet: 1 }), towards: towards(undefined) });
       note();
     }
     programs.start("main", main());
     fulfil(programs, first, 100);
-    fulfil(programs, second, 102);
+    fulfil(programs, third, 120);
+    fulfil(programs, second, 122);
     expect(seen).toEqual([
       [130, 105, 130],
-      [NEVER, 105, NEVER],
+      [130, 121, 130],
+      [NEVER, 123, NEVER],
     ]);
+  });
+
+  test("promise from when a wait was over, also where the process was ahead of that", () => {
+    const programs = new ProgramSet("rank 0");
+    const arrival = new Condition();
+    const seen: number[] = [];
+    function* main(): Program {
+      yield* until(waitFor(arrival, { quiet: 20 }));
+      seen.push(programs.promisedTo(0));
+    }
+    programs.start("main", main());
+    programs.advanceTo(at(110));
+    arrival.fulfil(at(100));
+    expect(seen).toEqual([120]);
   });
 
   test("wait for each other's end, at once where it has come already", () => {

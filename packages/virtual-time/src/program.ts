@@ -143,7 +143,7 @@ export class ProgramSet {
     // Another program may have woken this one, and goes on afterwards under its own promise.
     const outer = this.#promised;
     if (wait !== undefined) {
-      running.promised = promisedAfter(wait, running.promised, this.#now);
+      running.promised = promisedAfter(wait, running.promised, at);
     }
     running.wait = undefined;
     this.#promised = running.promised;
@@ -165,13 +165,14 @@ export class ProgramSet {
   }
 }
 
-/** What a program promises that is woken now; what it promised before holds on. */
-function promisedAfter({ notBefore, quiet, towards }: Wait, before: Promised, now: Instant): Promised {
-  const least = (quietFor: Duration): Instant => latest(notBefore, after(now, quietFor));
+/** What a program promises whose wait was over at an instant; what it promised before holds on. */
+function promisedAfter({ notBefore, quiet, towards }: Wait, before: Promised, overAt: Instant): Promised {
+  const least = (quietFor: Duration): Instant => latest(notBefore, after(overAt, quietFor));
   const beyond = towards === undefined ? quiet : towards.quietBeyond;
-  const others = beyond === undefined ? NEVER : latest(before.others, least(beyond));
+  const leastBeyond = beyond === undefined ? NEVER : least(beyond);
+  const others = latest(before.others, leastBeyond);
   if (towards === undefined && before.to.length === 0) return { to: before.to, others };
-  const to = before.to.map((instant) => (instant === undefined ? undefined : latest(instant, others)));
+  const to = before.to.map((instant) => (instant === undefined ? undefined : latest(instant, leastBeyond)));
   for (const each of towards?.classes ?? [])
     to[each] = latest(before.to[each] ?? before.others, least(quiet));
   return { to, others };

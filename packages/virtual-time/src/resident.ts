@@ -189,12 +189,14 @@ export class Resident implements ProcessContext {
 
   /** Takes what this process can promise into its host's bounds. */
   lowerTo(bounds: Bounds): void {
-    this.#promise.lower(bounds, this.earliestTime);
+    const { earliestTime } = this;
+    bounds.pending(this.classIndex, earliestTime);
+    this.#promise.lower(bounds, earliestTime);
   }
 
   /** An event for this process. */
   file(time: number, kind: number, source: number, sequence: number, size: number, body: unknown): void {
-    if (time < this.#shared.passed[this.classIndex]!) this.#cameTooLate(time);
+    if (time < this.#shared.passed[this.classIndex]! || time < this.now) this.#cameTooLate(time);
     this.#queue.push(time, kind, source, sequence, 0, size, body);
   }
 
@@ -225,6 +227,7 @@ export class Resident implements ProcessContext {
   }
 
   send(event: OutgoingEvent): void {
+    this.#refuseWhileStopped();
     this.#check(event);
     const { target, kind, time, size, body } = event;
     const sequence = this.#nextSequence++;
@@ -237,6 +240,7 @@ export class Resident implements ProcessContext {
   }
 
   sendSelf(time: Instant, kind: number, argument: number): void {
+    this.#refuseWhileStopped();
     if (time < this.now || !isKind(kind)) this.#sendsWrong(this.number, kind, time, time);
     this.#queue.push(time, kind, this.number, this.#nextSequence++, argument, 0, undefined);
   }
@@ -351,6 +355,12 @@ export class Resident implements ProcessContext {
     this.#lastNumber = number;
     this.#last = gather;
     return gather;
+  }
+
+  /** Where it stopped it may not know yet what it would have sent before. */
+  #refuseWhileStopped(): void {
+    const what = `process ${this.number} goes on at an event at which it asked for a gather that is not decided`;
+    if (this.#ahead.isStopped) invariant(false, what);
   }
 
   #check({ target, kind, sentAt, time }: Pick<OutgoingEvent, "target" | "kind" | "sentAt" | "time">): void {

@@ -55,6 +55,11 @@ export class RunAhead {
     this.#undecided = gather;
   }
 
+  /** Whether the process has stopped. */
+  get isStopped(): boolean {
+    return this.#undecided !== undefined;
+  }
+
   /** Whether it is this gather for which the process has stopped. */
   stopsFor(number: number): boolean {
     return this.#undecided?.number === number;

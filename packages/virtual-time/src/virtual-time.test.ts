@@ -95,6 +95,7 @@ describe("horizons", () => {
     const bounds = new Bounds(2);
     bounds.promised(RANK, undefined, numbersOf(promise), 0, NEVER);
     bounds.promised(PLANE, undefined, numbersOf({ open: [0, 0] }), 0, planeAt);
+    bounds.pending(PLANE, planeAt);
     return bounds;
   }
 
@@ -167,6 +168,9 @@ describe("horizons", () => {
     expect(horizons(idle)).toEqual([NEVER, NEVER]);
     expect(idle.isIdle).toBe(true);
     expect(boundsOf({ open: [0, 0] }, 20e6).isIdle).toBe(false);
+    // What is still to be handled counts, also where nothing is sent for it.
+    idle.pending(RANK, 30e6);
+    expect(idle.isIdle).toBe(false);
   });
 });
 
