@@ -356,7 +356,7 @@ describe("a pattern of token sets", () => {
           yield* inner.join();
         },
       },
-      /joins its inner relay twice; one program waits for its end/,
+      /waits for its inner relay in two programs; one may join\(\) it at a time/,
     ],
     [
       "that promises to send to itself",

@@ -407,12 +407,8 @@ export class RankExchange {
       ended();
     };
     gpu.beside(`${name} of layer ${place.layer}, micro-batch ${place.microBatch}`, run());
-    let isJoined = false;
-    const wait = (least: CostSequence): Program<Instant> => {
-      // Who goes on first when it ends would be a matter of chance.
-      if (isJoined) this.#faults.fail(`joins its ${name} twice; one program waits for its end`);
-      isJoined = true;
-      return until({
+    const wait = (least: CostSequence): Program<Instant> =>
+      until({
         condition: done,
         what: `its own ${name}`,
         missing: () => [],
@@ -420,10 +416,17 @@ export class RankExchange {
         quiet: this.#leastTime([...least, ...this.#followedBy]),
         inner: true,
       });
+    let isAwaited = false;
+    const refuseAnother = (): void => {
+      // What each of two did that wake in one event would follow from the placement.
+      if (isAwaited) this.#faults.fail(`waits for its ${name} in two programs; one may join() it at a time`);
     };
     return {
       *join(least = []) {
+        refuseAnother();
+        isAwaited = true;
         yield* wait(least);
+        isAwaited = false;
       },
     };
   }

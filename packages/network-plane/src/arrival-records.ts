@@ -5,7 +5,7 @@ import { MESSAGE_RECORD_BYTES, type Recorder } from "@windtunnel/trace";
 import type { FabricFunctions } from "./fabric-kernel.ts";
 import type { LineMemory } from "./line-memory.ts";
 
-/** Writes what records of a sending have in common (`MESSAGE_HEAD_BYTES`); `header`: of the sending. */
+/** Writes what records of a sending have in common, as `encodeMessageHead` does; `header`: of the sending. */
 export type EncodeHead = (view: DataView, at: number, header: unknown, source: number) => void;
 
 /** Room for a head: a cache line. */
@@ -93,8 +93,7 @@ export class ArrivalRecords {
   }
 
   #openSheet(target: number, exchange: number): Sheet {
-    const address = 0;
-    const sheet = this.#spare.pop() ?? { exchange, address, count: 0, capacity: 0 };
+    const sheet = this.#spare.pop() ?? { exchange, address: 0, count: 0, capacity: 0 };
     sheet.exchange = exchange;
     sheet.count = 0;
     (this.#open[target] ??= []).push(sheet);

@@ -58,7 +58,7 @@ const LINK = { latency: 0, picosecondsPerByte: 1, freeAt: 2, bytes: 3, longestWa
 const CHAIN_BYTES = 8;
 const HEAP_ENTRY_BYTES = 16;
 const FIRST_LOOSE = 8;
-/** So many parcels of a shipment tell their targets when they can be there, and of large ones every fourth. */
+/** So many parcels at the end of a shipment, and at least its last quarter, tell their targets when they can be there. */
 const FEW = 16;
 const NONE = -1;
 

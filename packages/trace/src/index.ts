@@ -25,12 +25,7 @@ export {
 } from "./records.ts";
 export { HostRecording, type HostRecordingOptions } from "./recording-writer.ts";
 export { type MergedRecording, mergeRecordings } from "./recording-merge.ts";
-export {
-  encodeMessageHead,
-  HOP_RECORD_BYTES,
-  MESSAGE_HEAD_BYTES,
-  MESSAGE_RECORD_BYTES,
-} from "./record-layout.ts";
+export { encodeMessageHead, HOP_RECORD_BYTES, MESSAGE_RECORD_BYTES } from "./record-layout.ts";
 export type {
   AnyRecord,
   HopRecord,

@@ -31,9 +31,7 @@ export const RECORD_TYPE = {
 export const RECORD_BYTES: readonly number[] = [0, 56, 108, 44, 32, 32, 36, 52];
 export const LONGEST_RECORD_BYTES = 108;
 export const HOP_RECORD_BYTES = 44;
-/** Of a message that somebody else encodes, as `encodeMessage` does; and of its head, which says what was sent. */
 export const MESSAGE_RECORD_BYTES = 108;
-export const MESSAGE_HEAD_BYTES = 36;
 
 /** A message on one link of a fabric process. */
 export interface HopRecord {
@@ -132,8 +130,7 @@ function decodeCause(code: number, value: number): Cause {
   return { kind };
 }
 
-/** 4 bytes of codes; step, layer, micro-batch, source (32 bits); nine 64-bit values; slowest and limiting link (32 bits). */
-/** What all messages of a sending have in common. */
+/** What all messages of a sending have in common: 4 bytes of codes; step, layer, micro-batch, source (32 bits); two 64-bit values. */
 export function encodeMessageHead(view: DataView, at: number, head: MessageHead): void {
   view.setUint32(at, RECORD_TYPE.message | (head.phase === "dispatch" ? 0 : 0x100), true);
   view.setInt32(at + 4, head.step, true);
@@ -144,6 +141,7 @@ export function encodeMessageHead(view: DataView, at: number, head: MessageHead)
   view.setFloat64(at + 28, head.sendStart, true);
 }
 
+/** The head; then seven 64-bit values; slowest and limiting link (32 bits). */
 export function encodeMessage(view: DataView, at: number, record: MessageRecord): void {
   check(record.arrivedAt >= record.sentAt && record.sentAt >= 0, "a message arrives before it is sent");
   encodeMessageHead(view, at, record);

@@ -1,6 +1,6 @@
-// The loop over the processes of one host. In a round each process, one after the other, handles its pending events below
-// the horizon of its class, in the total order; what it sends is filed with its target. Events for processes on other
-// hosts go to the outbox.
+// The loop over the processes of one host. A round has passes, since what stays on the host needs no other. In a pass each
+// process, one after the other, handles its pending events below its horizon, in the total order; what it sends is filed with its
+// target. Events for processes on other hosts go to the outbox.
 // Invariant: nothing reaches a process below a horizon of its class; so each sees its events in the total order, whatever
 // the order of processes.
 

@@ -359,8 +359,8 @@ export class Resident implements ProcessContext {
 
   /** Where it stopped it may not know yet what it would have sent before. */
   #refuseWhileStopped(): void {
-    const what = `process ${this.number} goes on at an event at which it asked for a gather that is not decided`;
-    if (this.#ahead.isStopped) invariant(false, what);
+    if (!this.#ahead.isStopped) return;
+    invariant(false, `process ${this.number} goes on where it asked for a gather that is not decided`);
   }
 
   #check({ target, kind, sentAt, time }: Pick<OutgoingEvent, "target" | "kind" | "sentAt" | "time">): void {

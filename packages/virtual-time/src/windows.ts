@@ -1,6 +1,6 @@
 // Conservative windows: hosts advance together, each round to the horizons that the bounds of all allow.
 // Peers are symmetric; bounds and events share one message for each pair and round.
-// A host that is alone goes through the same rounds with its own bounds, and counts none.
+// A host that is alone needs none, and counts none.
 // The run is over when nothing is pending anywhere; a program that still waits then waits for ever.
 
 import { type Instant, invariant, WorldError } from "@windtunnel/base";
