@@ -34,7 +34,7 @@ export async function benchRounds(): Promise<BenchRow[]> {
       for (const dispatch of ["low-latency", "direct", "normal"])
         rows.push(await row(nodes, { phase: "decode", schedule, dispatch }));
     }
-    for (const schedule of ["dual-batch", "sequential"]) {
+    for (const schedule of ["dual-batch", "two-batch-sglang", "sequential"]) {
       for (const dispatch of nodes === 2 ? ["direct", "normal"] : ["direct"])
         rows.push(await row(nodes, { phase: "prefill", schedule, dispatch }));
     }
