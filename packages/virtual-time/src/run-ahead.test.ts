@@ -15,20 +15,11 @@ import {
   until,
   type Wait,
 } from "./index.ts";
+import { classOf, PLANES, RANKS, RANKS_AND_PLANES } from "./test-support/ranks-and-planes.ts";
 import { createRoundTable } from "./test-support/round-table.ts";
 
-const RANKS = 6;
-const PLANES = 3;
 const ROUNDS = 40;
-const CLASSES: ClassGraph = {
-  names: ["rank", "plane"],
-  latency: [
-    [undefined, picoseconds(700)],
-    [picoseconds(500), undefined],
-  ],
-  carriers: [false, true],
-};
-const classOf = (process: number): number => (process < RANKS ? 0 : 1);
+const CLASSES: ClassGraph = { ...RANKS_AND_PLANES, carriers: [false, true] };
 
 /** Ranks that exchange parts of gathers over planes, round by round. */
 class GatheringRank implements LogicalProcess {

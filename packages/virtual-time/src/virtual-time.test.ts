@@ -29,6 +29,7 @@ import {
   runHost,
   until,
 } from "./index.ts";
+import { classOf, PLANES, RANKS, RANKS_AND_PLANES } from "./test-support/ranks-and-planes.ts";
 import { createRoundTable } from "./test-support/round-table.ts";
 
 const blank = (): ProcessEvent => ({
@@ -175,17 +176,6 @@ describe("horizons", () => {
 });
 
 // A random workload: ranks send to planes at random times, planes answer random ranks.
-const RANKS = 6;
-const PLANES = 3;
-const graph: ClassGraph = {
-  names: ["rank", "plane"],
-  latency: [
-    [undefined, picoseconds(700)],
-    [picoseconds(500), undefined],
-  ],
-};
-const classOf = (process: number): number => (process < RANKS ? 0 : 1);
-
 class RandomRank implements LogicalProcess {
   readonly #random: RandomStream;
   readonly #number: number;
@@ -254,7 +244,7 @@ async function runOn(hostCount: number, seed: number): Promise<{ digests: string
           number < RANKS ? new RandomRank(seed, number, logs[number]!) : new RandomPlane(seed, number),
         );
       }
-      return runHost({ processes, classes: graph, classOf, hostOf, exchange });
+      return runHost({ processes, classes: RANKS_AND_PLANES, classOf, hostOf, exchange });
     }),
   );
   const digests = new Map(outcomes.flatMap(({ digests }) => [...digests]));
@@ -386,7 +376,13 @@ describe("programs", () => {
       [1, hasty],
     ]);
     await expect(
-      runHost({ processes, classes: graph, classOf: (p) => p, hostOf: () => 0, exchange: exchange! }),
+      runHost({
+        processes,
+        classes: RANKS_AND_PLANES,
+        classOf: (p) => p,
+        hostOf: () => 0,
+        exchange: exchange!,
+      }),
     ).rejects.toThrow(/takes at least 700 ps/);
     expect(NO_TIME).toBe(0);
   });
@@ -420,7 +416,7 @@ describe("the end of a run", () => {
         createRoundTable(hostCount).map((exchange) => {
           const processes = new Map<number, LogicalProcess>();
           if (exchange.self === 0) processes.set(0, new Waiting());
-          return runHost({ processes, classes: graph, classOf, hostOf: () => 0, exchange });
+          return runHost({ processes, classes: RANKS_AND_PLANES, classOf, hostOf: () => 0, exchange });
         }),
       );
       const waiting = outcomes.flatMap((outcome) => outcome.waiting);
