@@ -9,7 +9,7 @@ export {
   type WorldErrorDetails,
 } from "./errors.ts";
 export { isNamespace, lineOfFile, refuseOwn, shownValue } from "./own-file.ts";
-export { Payload } from "./payload.ts";
+export { floatsOf, integersOf, Payload, payloadOf } from "./payload.ts";
 export { mix32, RandomStream, streamKey } from "./random.ts";
 export {
   after,

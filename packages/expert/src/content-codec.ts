@@ -1,7 +1,7 @@
 // Contents of messages as plain data, for frames between hosts. Blocks of rows, of which there are most, are written as
 // numbers side by side; all other contents are plain already, but for blocks that stand in an array.
 
-import { Payload } from "@windtunnel/base";
+import { integersOf, Payload } from "@windtunnel/base";
 import { CountedOutputs, CountedRows, OutputBlock, RowBlock } from "./row-block.ts";
 
 /** How a content stands among the numbers. */
@@ -108,10 +108,6 @@ export function unpackContents(packed: unknown): unknown[] {
     contents.push(new RowBlock(ends, offsets, 0, experts, payload));
   }
   return contents;
-}
-
-function integersOf({ bytes }: Payload): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
 function isPackedList(content: unknown): content is PackedList {

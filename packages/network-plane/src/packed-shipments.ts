@@ -1,6 +1,6 @@
 // Bodies of events for another host: shipments as columns, without what they carry, and all others as they are.
 
-import { type Instant, Payload } from "@windtunnel/base";
+import { floatsOf, type Instant, integersOf, type Payload, payloadOf } from "@windtunnel/base";
 import { SharedBody, type Shipment } from "./parcels.ts";
 
 export interface PackedShipments {
@@ -90,18 +90,4 @@ export function unpackShipments(packed: PackedShipments, carried: readonly unkno
 
 function isShipmentBody(body: unknown): boolean {
   return typeof body === "object" && body !== null && "targets" in body && "entryPorts" in body;
-}
-
-export function payloadOf({
-  buffer,
-}: Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>): Payload {
-  return new Payload(new Uint8Array(buffer));
-}
-
-export function floatsOf({ bytes }: Payload): Float64Array {
-  return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
-}
-
-export function integersOf({ bytes }: Payload): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

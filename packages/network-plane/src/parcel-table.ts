@@ -2,21 +2,14 @@
 // makes no object; where a run is recorded, 64 more that say what happened to them. Fabrics hand a parcel on by its slot;
 // whoever has the slot owns it, and its target frees it. For another host, rows are copied as they are.
 
-import type { Instant, Payload } from "@windtunnel/base";
+import { floatsOf, type Instant, integersOf, type Payload, payloadOf } from "@windtunnel/base";
 import type { Cargo } from "@windtunnel/virtual-time";
 import type { Recorder } from "@windtunnel/trace";
 import { ArrivalRecords, type EncodeHead } from "./arrival-records.ts";
 import { FabricKernel } from "./fabric-kernel.ts";
 import { Letters } from "./letters.ts";
 import { LineMemory } from "./line-memory.ts";
-import {
-  floatsOf,
-  integersOf,
-  type PackedShipments,
-  packShipments,
-  payloadOf,
-  unpackShipments,
-} from "./packed-shipments.ts";
+import { type PackedShipments, packShipments, unpackShipments } from "./packed-shipments.ts";
 import { SharedBody, type Shipment } from "./parcels.ts";
 import { Slots, slotStreams } from "./slots.ts";
 

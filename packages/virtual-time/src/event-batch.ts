@@ -1,6 +1,6 @@
 // Events for another host: keys in one packed array, slots and bodies beside it, packed by the cargo once a round.
 
-import { Payload } from "@windtunnel/base";
+import { floatsOf, type Payload, payloadOf } from "@windtunnel/base";
 import type { Cargo } from "./cargo.ts";
 
 /** Numbers of an event: time, rank of its key, sequence, target, size, gather, what it carries, label or lane. */
@@ -88,9 +88,9 @@ export class EventBatch {
   /** Everything so far, for the other host; the batch is empty afterwards. */
   pack(cargo: Cargo): PackedEvents | undefined {
     if (this.#count === 0 && this.#announced.size === 0) return undefined;
-    const bytes = new Uint8Array(this.#keys.slice(0, this.#count * STRIDE).buffer);
+    const keys = payloadOf(this.#keys.slice(0, this.#count * STRIDE));
     const announcements = this.#takeAnnouncements();
-    const packed = { keys: new Payload(bytes), cargo: cargo.pack(this.#slots, this.#bodies), announcements };
+    const packed = { keys, cargo: cargo.pack(this.#slots, this.#bodies), announcements };
     this.#count = 0;
     this.#slots = [];
     this.#bodies = [];
@@ -162,11 +162,11 @@ class Announced {
 
 /** Gives every event of a batch to `take`, in the order in which they were added. */
 export function unpackEvents(
-  { keys: { bytes }, cargo: packed }: PackedEvents,
+  { keys: packedKeys, cargo: packed }: PackedEvents,
   cargo: Cargo,
   take: (event: Readonly<BatchedEvent>) => void,
 ): void {
-  const keys = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+  const keys = floatsOf(packedKeys);
   const { slots, bodies } = cargo.unpack(packed);
   const event: BatchedEvent = {
     time: 0,
