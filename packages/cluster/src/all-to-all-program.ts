@@ -79,14 +79,14 @@ function* program(run: PreparedRun, rank: number, measured: MeasuredRank): Progr
   const begin = yield* gpu.plan();
   measured.plannedAt = begin.dependency.at;
   yield* exchange.run({ phase: "dispatch", followedBy: [] }, steps.sendDispatch(begin.dependency));
-  const received = yield* exchange.run({ phase: "dispatch", followedBy: [] }, steps.receiveDispatch());
+  const received = yield* exchange.run({ phase: "dispatch", followedBy: "report" }, steps.receiveDispatch());
   endPhase(span.dispatch, begin.dependency.at, received.at);
   exchange.checkKept();
   exchange.runExperts();
   gpu.report(rank, received.at);
   const goOn = yield* gpu.plan();
   yield* exchange.run({ phase: "combine", followedBy: [] }, steps.sendCombine(goOn.dependency));
-  const combined = yield* exchange.run({ phase: "combine", followedBy: [] }, steps.receiveCombine());
+  const combined = yield* exchange.run({ phase: "combine", followedBy: "report" }, steps.receiveCombine());
   endPhase(span.combine, goOn.dependency.at, combined.at);
   exchange.combine();
   gpu.report(rank, combined.at);

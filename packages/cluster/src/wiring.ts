@@ -44,6 +44,7 @@ export function classGraph(run: PreparedRun): ClassGraph {
     names: CLASSES,
     latency: CLASSES.map((from) => CLASSES.map((to) => latency[from][to])),
     carriers: CLASSES.map((each) => each === "nvlink" || each === "plane"),
+    awaitsAll: (by, of) => CLASSES[by] === "scheduler" && CLASSES[of] === "rank",
     staysOnHost: nodesAreWhole(run) ? (from, to) => isOfNode(from) && isOfNode(to) : () => false,
   };
 }

@@ -62,7 +62,15 @@ export interface Receiving {
   readonly to?: readonly number[];
   /** Kernels that run at least before it sends to any others. Absent: it sends to no others. */
   readonly leastBeyond?: CostSequence;
+  /** Of a relay: kernels that it runs at least until its end, those of `least` among them. What follows its end comes behind. */
+  readonly leastToEnd?: CostSequence;
 }
+
+/**
+ * What follows a step on its rank: kernels that run at least before it sends again, or a report. Then it sends to no other rank
+ * before it has a new plan.
+ */
+export type FollowedBy = CostSequence | "report";
 
 export interface Arrived<Content> extends Dependency {
   /** By source, ascending. */

@@ -5,6 +5,7 @@ export {
   type Arrived,
   type Beside,
   type ExchangeMath,
+  type FollowedBy,
   type Kernel,
   type Message,
   PARTS,

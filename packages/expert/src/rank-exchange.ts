@@ -19,6 +19,7 @@ import {
   type CostSequence,
   type Dependency,
   exchangeKernel,
+  type FirstTargets,
   type Gpu,
   type Operation,
   type OperationCost,
@@ -34,6 +35,7 @@ import {
   type Arrived,
   type Beside,
   type ExchangeMath,
+  type FollowedBy,
   type Kernel,
   PARTS,
   type Receiving,
@@ -97,7 +99,7 @@ export class RankExchange {
   readonly memory: Map<string, unknown>;
   readonly #options: RankExchangeOptions;
   #phase: Phase = "dispatch";
-  #followedBy: CostSequence = [];
+  #followedBy: FollowedBy = [];
   #beside = 0;
   /** The kernel on the pattern's own stream that is complete last, and when the last one on another is. */
   #ownLast: Dependency | undefined;
@@ -328,7 +330,7 @@ export class RankExchange {
       sources: this.unit.ascendingRanks,
       what: this.#waitsFor(0),
       stream,
-      quiet: this.#leastTime([...least, ...this.#followedBy]),
+      ...this.#promiseOf(least, this.#followedBy),
     });
     invariant(received.sources === this.unit.ascendingRanks, "every other rank sends one message");
     this.#promisedUntil = after(gpu.now, this.#leastTime(least));
@@ -343,32 +345,35 @@ export class RankExchange {
 
   /** Waits for one message of a part from each of these ranks. */
   *receive<Content>(receiving: Receiving): Program<Arrived<Content>> {
+    const { leastToEnd } = receiving;
+    if (leastToEnd !== undefined)
+      this.#faults.fail("promises kernels until the end of a relay (`leastToEnd`) in a step of its own");
     const arrived = yield* this.#receive<Content>(receiving, this.#options.stream, this.#followedBy);
     this.#promisedUntil = after(this.#options.gpu.now, this.#leastTime(receiving.least ?? [], receiving.sms));
     return arrived;
   }
 
   *#receive<Content>(
-    { from, part = 0, least = [], sms, to, leastBeyond }: Receiving,
+    { from, part = 0, least = [], sms, to, leastBeyond, leastToEnd = least }: Receiving,
     stream: StreamName,
-    followedBy: CostSequence,
+    followedBy: FollowedBy,
+    relay?: object,
   ): Program<Arrived<Content>> {
     const { gpu } = this.#options;
     this.#faults.refuse(mistakeInSources(this.unit, from));
     this.#faults.refuse(mistakeInFirstTargets(this.unit, to, leastBeyond));
     const ranks = from.toSorted((a, b) => a - b);
-    const quietAfter = (kernels: CostSequence): Duration => this.#leastTime([...kernels, ...followedBy], sms);
-    const towards = to && {
-      ranks: to.map((rank) => this.unit.ranks[rank]!),
-      quietBeyond: leastBeyond && quietAfter(leastBeyond),
-    };
+    const promise = this.#promiseOf(least, followedBy, sms);
+    const quietBeyond = leastBeyond && this.#promiseOf(leastBeyond, followedBy, sms).quiet;
+    const towards = to && { ranks: to.map((rank) => this.unit.ranks[rank]!), quietBeyond };
     const received = yield* gpu.receive({
       exchange: this.#number(part),
       sources: ranks.map((rank) => this.unit.ranks[rank]!),
       what: this.#waitsFor(part),
       stream,
-      quiet: quietAfter(least),
+      ...promise,
       ...(towards === undefined ? {} : { towards }),
+      ...(relay === undefined ? {} : { end: { of: relay, quiet: this.#leastTime(leastToEnd, sms) } }),
     });
     const isDispatch = this.#phase === "dispatch";
     const messages = received.sources.map((source, index) => {
@@ -393,8 +398,8 @@ export class RankExchange {
 
   /** Runs a program beside the steps, whose kernels are on a stream of its own: a relay. */
   beside(name: string, stream: StreamName, program: (relay: Relay) => Program): Beside {
-    const relay: Relay = { receive: (receiving) => this.#receive(receiving, stream, []) };
     const done = new Condition();
+    const relay: Relay = { receive: (receiving) => this.#receive(receiving, stream, [], done) };
     const { gpu, place } = this.#options;
     this.#beside++;
     const ended = (): void => {
@@ -407,15 +412,18 @@ export class RankExchange {
       ended();
     };
     gpu.beside(`${name} of layer ${place.layer}, micro-batch ${place.microBatch}`, run());
-    const wait = (least: CostSequence): Program<Instant> =>
-      until({
+    const wait = (least: CostSequence): Program<Instant> => {
+      const { quiet, towards } = this.#promiseOf(least, this.#followedBy);
+      return until({
         condition: done,
         what: `its own ${name}`,
         missing: () => [],
         notBefore: gpu.freeAt(this.#options.stream),
-        quiet: this.#leastTime([...least, ...this.#followedBy]),
-        inner: true,
+        quiet,
+        ...(towards === undefined ? {} : { towards: gpu.classesTowards(towards) }),
+        inner: done,
       });
+    };
     let isAwaited = false;
     const refuseAnother = (): void => {
       // What each of two did that wake in one event would follow from the placement.
@@ -475,9 +483,9 @@ export class RankExchange {
 
   // What a schedule's micro-batch uses.
 
-  /** Runs one of the pattern's steps; `followedBy`: kernels that follow at least, before anything else is sent. */
+  /** Runs one of the pattern's steps. */
   *run<Result>(
-    step: { readonly phase: Phase; readonly followedBy: CostSequence },
+    step: { readonly phase: Phase; readonly followedBy: FollowedBy },
     program: Program<Result>,
   ): Program<Result> {
     this.#phase = step.phase;
@@ -552,6 +560,16 @@ export class RankExchange {
       this.#faults.fail(`names a part ${part}; parts are 0 to ${PARTS - 1}`);
     }
     return this.#options.numbers[this.#phase] * PARTS + part;
+  }
+
+  /** Of a wait behind which these kernels run at least, and then what follows its step. */
+  #promiseOf(
+    least: CostSequence,
+    followedBy: FollowedBy,
+    sms?: number,
+  ): { readonly quiet: Duration; readonly towards?: FirstTargets } {
+    if (followedBy === "report") return { quiet: this.#leastTime(least, sms), towards: "scheduler" };
+    return { quiet: this.#leastTime([...least, ...followedBy], sms) };
   }
 
   /** What computes takes the SMs of computing kernels, and what exchanges `sms`, or the pattern's. */

@@ -32,6 +32,7 @@ import {
   type ProcessEvent,
   type Program,
   ProgramSet,
+  type Towards,
   until,
   type WaitOutlook,
   type WaitReport,
@@ -114,6 +115,14 @@ export interface Sending {
   readonly bodies: Bodies;
 }
 
+/**
+ * Whom a program sends to first after a wait: these ranks, and others later, or never where that is undefined; or nobody but
+ * the scheduler, to which it reports.
+ */
+export type FirstTargets =
+  | { readonly ranks: readonly number[]; readonly quietBeyond: Duration | undefined }
+  | "scheduler";
+
 export interface Receiving {
   readonly exchange: number;
   /** Ranks that send something. */
@@ -124,8 +133,10 @@ export interface Receiving {
   readonly stream?: StreamName;
   /** The least time from the last arrival to the program's next send. */
   readonly quiet: Duration;
-  /** It holds towards these ranks only; towards others the program is quiet for longer; undefined: it sends them nothing. */
-  readonly towards?: { readonly ranks: readonly number[]; readonly quietBeyond: Duration | undefined };
+  /** It holds towards these only. */
+  readonly towards?: FirstTargets;
+  /** As of a `WaitOutlook`. */
+  readonly end?: { readonly of: object; readonly quiet: Duration };
 }
 
 export interface Received extends Dependency {
@@ -316,7 +327,7 @@ export class Gpu implements LogicalProcess {
         return sources.filter((source) => !here.has(source)).map((source) => `rank ${source}`);
       };
       const notBefore = this.#streams.freeAt(stream);
-      const { towards } = receiving;
+      const { towards, end } = receiving;
       yield* until({
         condition,
         what,
@@ -325,19 +336,22 @@ export class Gpu implements LogicalProcess {
         quiet,
         gather: exchange,
         announcedBy,
-        ...(towards === undefined
-          ? {}
-          : {
-              towards: {
-                classes: this.#classesOf(towards.ranks, context),
-                quietBeyond: towards.quietBeyond,
-              },
-            }),
+        ...(end === undefined ? {} : { end }),
+        ...(towards === undefined ? {} : { towards: this.classesTowards(towards) }),
       });
     }
     const received = this.#mailbox.open(exchange, sources, context.gathered(exchange));
     context.forget(exchange);
     return received;
+  }
+
+  /** The same for a wait: by the classes of the processes that it sends to. */
+  classesTowards(first: FirstTargets): Towards {
+    const context = this.#context;
+    invariant(context !== undefined, "a GPU waits only while one of its events is handled");
+    if (first === "scheduler")
+      return { classes: [context.classOf(this.#options.scheduler.process)], quietBeyond: "told" };
+    return { classes: this.#classesOf(first.ranks, context), quietBeyond: first.quietBeyond };
   }
 
   /** Runs another program of this GPU beside the one that calls, as soon as that one waits. */
@@ -369,6 +383,7 @@ export class Gpu implements LogicalProcess {
         missing: () => ["scheduler"],
         notBefore: this.#streams.freeAt("compute"),
         quiet: NO_TIME,
+        isTold: true,
       });
     }
     const { body, at } = this.#plans.shift()!;

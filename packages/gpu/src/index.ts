@@ -23,6 +23,7 @@ export {
   BrokenPromise,
   type Completion,
   CONTROL_EVENTS,
+  type FirstTargets,
   Gpu,
   type GpuOptions,
   type Operation,

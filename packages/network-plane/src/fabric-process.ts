@@ -59,7 +59,7 @@ const CHAIN_BYTES = 8;
 const HEAP_ENTRY_BYTES = 16;
 const FIRST_LOOSE = 8;
 /** So many parcels at the end of a shipment, and at least its last quarter, tell their targets when they can be there. */
-const FEW = 16;
+const FEW = 32;
 const NONE = -1;
 
 export class FabricProcess implements LogicalProcess, OwnEvents {

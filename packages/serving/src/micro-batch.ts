@@ -11,6 +11,7 @@ import {
   type ExchangeShape,
   type ExchangeSteps,
   expertsCost,
+  type FollowedBy,
   permutationCost,
   RankExchange,
 } from "@windtunnel/expert";
@@ -176,7 +177,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     yield* rank.run({ phase: "dispatch", followedBy: [] }, steps.sendDispatch(gate));
   }
 
-  *receiveDispatch(layer: TimedLayer, followedBy: CostSequence = []): Program {
+  *receiveDispatch(layer: TimedLayer, followedBy: FollowedBy = []): Program {
     this.#issue("receiveDispatch", layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     this.#exchanged = yield* rank.run({ phase: "dispatch", followedBy }, steps.receiveDispatch());
@@ -206,7 +207,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     yield* rank.run({ phase: "combine", followedBy: [] }, steps.sendCombine(experts));
   }
 
-  *receiveCombine(layer: TimedLayer, followedBy: CostSequence = []): Program {
+  *receiveCombine(layer: TimedLayer, followedBy: FollowedBy = []): Program {
     this.#issue("receiveCombine", layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     const received = yield* rank.run({ phase: "combine", followedBy }, steps.receiveCombine());

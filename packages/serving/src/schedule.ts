@@ -1,6 +1,7 @@
 // What a schedule is: the order of a step's operations on a rank. It is written with the operations of micro-batches,
 // in the order of its published table. Operations return at issue; those that are programs may wait for what others send.
 
+import type { FollowedBy } from "@windtunnel/expert";
 import type { CostSequence } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
 import type { StepKind } from "./plan.ts";
@@ -23,13 +24,16 @@ export interface ScheduledMicroBatch {
    * arrival and the program's next send, whichever micro-batch sends; the more a schedule promises, the longer hosts run
    * without each other. A promise that does not hold stops the run.
    */
-  receiveDispatch(layer: TimedLayer, followedBy?: CostSequence): Program;
+  receiveDispatch(layer: TimedLayer, followedBy?: FollowedBy): Program;
   /** MLP: this rank's routed experts over the rows that arrived. */
   mlp(layer: TimedLayer): void;
   /** Outputs leave for the ranks of their tokens. */
   sendCombine(layer: TimedLayer): Program;
-  /** Waits until all outputs for this rank's tokens are here; `followedBy` as above. */
-  receiveCombine(layer: TimedLayer, followedBy?: CostSequence): Program;
+  /**
+   * Waits until all outputs for this rank's tokens are here; `followedBy` as above, or "report" where this ends the step and the
+   * rank sends nothing more to others.
+   */
+  receiveCombine(layer: TimedLayer, followedBy?: FollowedBy): Program;
   /** SHARED: the shared experts. */
   shared(layer: TimedLayer): void;
   /** What may be promised, for the operations that come next. */

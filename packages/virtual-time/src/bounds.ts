@@ -4,12 +4,16 @@
 import { invariant, NEVER } from "@windtunnel/base";
 import type { Reach } from "./horizons.ts";
 
-/** Of a class, first: the earliest event that was sent to other hosts since the last round … */
+/** Of a class, first: the earliest event that was sent to other hosts since the last round, … */
 const JUST_SENT = 0;
+/** … and that carriers handed on, … */
+const JUST_HANDED = 1;
 /** … the earliest pending event, … */
-const PENDING = 1;
+const PENDING = 2;
+/** … the latest answer that it awaits before it sends, negated, … */
+const AWAITED = 3;
 /** … and the earliest part of a gather that was announced to other hosts, by the class that it goes to first. */
-const JUST_ANNOUNCED = 2;
+const JUST_ANNOUNCED = 4;
 
 /**
  * Then the earliest send that follows from what is known, and what waits promise: not before, and not sooner than this after
@@ -20,13 +24,15 @@ export const PROMISE = {
   known: 0,
   /** After waits that anything may end that arrives. */
   open: 1,
+  /** After waits that only what is sent ends, and not what is handed on. */
+  told: 3,
   /** After waits for gathers whose parts are all on their way. */
-  gathered: 3,
+  gathered: 5,
   /**
    * After waits for gathers of which a part has still to be sent, by the class that it will go to first: nothing ends them that
    * is on its way.
    */
-  unsent: 5,
+  unsent: 7,
 } as const;
 export const QUIET = 1;
 
@@ -69,9 +75,9 @@ export class Bounds {
     }
   }
 
-  /** An event for a class on another host. */
-  sent(toClass: number, time: number): void {
-    this.#lower(toClass * this.#stride + JUST_SENT, time);
+  /** An event for a class on another host, sent or handed on. */
+  sent(toClass: number, time: number, isHanded: boolean): void {
+    this.#lower(toClass * this.#stride + (isHanded ? JUST_HANDED : JUST_SENT), time);
   }
 
   /** A part for a class on another host, which goes to class `by` first. */
@@ -82,6 +88,11 @@ export class Bounds {
   /** An event that a process of this class has still to handle. */
   pending(inClass: number, time: number): void {
     this.#lower(inClass * this.#stride + PENDING, time);
+  }
+
+  /** The only process of `by` awaits an answer, which does not arrive before `time`. */
+  awaits(by: number, time: number): void {
+    this.#lower(by * this.#stride + AWAITED, -time);
   }
 
   /** A promise of a process of `from`, as of `PROMISE` from `at` on, towards one class or all; an event pends at `earliestTime`. */
@@ -95,40 +106,49 @@ export class Bounds {
     const start = this.#promiseOf(from, to);
     for (let index = 0; index < this.#promiseLength; index++)
       this.#lower(start + index, promise[at + index]!);
-    // An event that ends none of the waits that anything may end is a gather's, and known.
-    const openQuiet = promise[at + PROMISE.open + QUIET]!;
-    if (earliestTime === NEVER || openQuiet === NEVER) return;
-    this.#lower(start + PROMISE.known, Math.max(promise[at + PROMISE.open]!, earliestTime + openQuiet));
+    // An event that ends none of the waits that it may end is a gather's, and known.
+    if (earliestTime === NEVER) return;
+    for (const wait of [PROMISE.open, PROMISE.told]) {
+      const quiet = promise[at + wait + QUIET]!;
+      if (quiet !== NEVER)
+        this.#lower(start + PROMISE.known, Math.max(promise[at + wait]!, earliestTime + quiet));
+    }
   }
 
   /** Nothing is pending anywhere. */
   get isIdle(): boolean {
     for (let index = 0; index < this.#classCount; index++) {
       const head = index * this.#stride;
-      if (this.#numbers[head + JUST_SENT] !== NEVER || this.#numbers[head + PENDING] !== NEVER) return false;
+      for (const number of [JUST_SENT, JUST_HANDED, PENDING])
+        if (this.#numbers[head + number] !== NEVER) return false;
     }
     return true;
   }
 
   /** The least instant at which a process of `from` may send to one of `to`, where this reaches it. */
   earliestSend(from: number, to: number, reach: Reach): number {
-    return Math.min(
-      this.#earliestSend(from, this.#promiseOf(from, undefined), reach),
-      this.#earliestSend(from, this.#promiseOf(from, to), reach),
+    return Math.max(
+      -this.#numbers[from * this.#stride + AWAITED]!,
+      Math.min(
+        this.#earliestSend(from, this.#promiseOf(from, undefined), reach),
+        this.#earliestSend(from, this.#promiseOf(from, to), reach),
+      ),
     );
   }
 
-  #earliestSend(from: number, promise: number, { any, announced }: Reach): number {
+  #earliestSend(from: number, promise: number, { any, sent, announced }: Reach): number {
     const numbers = this.#numbers;
     const head = from * this.#stride;
     const after = (wait: number, instant: number): number =>
       instant === NEVER
         ? NEVER
         : Math.max(numbers[promise + wait]!, instant + numbers[promise + wait + QUIET]!);
-    const arrival = Math.min(any[from]!, numbers[head + JUST_SENT]!);
+    const told = Math.min(sent[from]!, numbers[head + JUST_SENT]!);
+    const arrival = Math.min(told, any[from]!, numbers[head + JUST_HANDED]!);
     let earliest = Math.min(
       numbers[promise + PROMISE.known]!,
       after(PROMISE.open, arrival),
+      after(PROMISE.told, told),
       after(PROMISE.gathered, arrival),
     );
     for (let by = 0; by < this.#classCount; by++) {

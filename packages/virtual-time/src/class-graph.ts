@@ -13,4 +13,9 @@ export interface ClassGraph {
   readonly carriers?: readonly boolean[];
   /** Whether a process of one class and those of the other that it sends to are always on one host; never unless given. */
   readonly staysOnHost?: (from: number, to: number) => boolean;
+  /**
+   * Whether the only process of class `by` sends nothing more before every process of class `of` has answered what it sent last;
+   * never unless given.
+   */
+  readonly awaitsAll?: (by: number, of: number) => boolean;
 }

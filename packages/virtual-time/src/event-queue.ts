@@ -31,6 +31,16 @@ export class EventQueue {
     return this.#count === 0 ? NEVER : this.#heapTime[0]!;
   }
 
+  /** The time of the last event of such sources; -Infinity if there is none. */
+  latestTimeOf(isWanted: (source: number) => boolean): number {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (let place = 0; place < this.#count; place++) {
+      const source = sourceOfKey(this.#numbers[this.#heap[place]! * STRIDE + RANK]!);
+      if (isWanted(source)) latest = Math.max(latest, this.#heapTime[place]!);
+    }
+    return latest;
+  }
+
   push(
     time: number,
     kind: number,

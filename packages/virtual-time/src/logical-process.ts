@@ -101,10 +101,13 @@ export interface Outlook {
   readonly quiet: Duration;
 }
 
-/** Towards processes of other classes than these a program is quiet for longer after waking; absent: it sends them nothing. */
+/**
+ * Towards processes of other classes than these a program is quiet for longer after waking; undefined: it sends them nothing;
+ * "told": nothing before it has waited for what is sent to it (`isTold`).
+ */
 export interface Towards {
   readonly classes: readonly number[];
-  readonly quietBeyond: Duration | undefined;
+  readonly quietBeyond: Duration | "told" | undefined;
 }
 
 /** The same for one of the things that a process waits for. */
@@ -113,8 +116,12 @@ export interface WaitOutlook extends Outlook {
   readonly gather?: number;
   /** … whose parts go to processes of these classes first; any unless given. */
   readonly announcedBy?: readonly number[];
-  /** It ends with another wait of the process. */
-  readonly inner?: true;
+  /** Only what is sent to the process ends it, not what carriers hand on. */
+  readonly isTold?: true;
+  /** Only the end of another program of the process ends it, which that one's waits name by `end`. */
+  readonly inner?: object;
+  /** The end of the program that waits: who waits for that is quiet for so long after this wait, besides its own `quiet`. */
+  readonly end?: { readonly of: object; readonly quiet: Duration };
   /** `quiet` holds towards processes of these classes only, and something longer towards all others. */
   readonly towards?: Towards;
 }

@@ -47,10 +47,13 @@ export interface Wait {
   readonly gather?: number;
   /** Classes of the processes that parts of it go to first; any unless given. */
   readonly announcedBy?: readonly number[];
-  /** Only another program of the process makes the condition true. */
-  readonly inner?: true;
+  /** As of a `WaitOutlook`. */
+  readonly inner?: object;
+  readonly end?: { readonly of: object; readonly quiet: Duration };
   /** `quiet` holds towards some only. */
   readonly towards?: Towards;
+  /** As of a `WaitOutlook`; and what earlier waits promised is over. */
+  readonly isTold?: true;
 }
 
 /** A program of a rank: yields waits, is resumed with the instant at which each was over. */
@@ -69,12 +72,16 @@ interface Promised {
   readonly others: Instant;
 }
 
+const NOTHING: Promised = { to: [], others: RUN_START };
+
 interface Running {
   readonly name: string;
   readonly program: Program;
   wait: Wait | undefined;
   since: Instant;
   promised: Promised;
+  /** What its waits promised of those who wait for its end. */
+  end: Instant;
 }
 
 /** The programs of one process, and what they promise together. */
@@ -82,7 +89,8 @@ export class ProgramSet {
   readonly #owner: string;
   readonly #running: Running[] = [];
   #now: Instant = RUN_START;
-  #promised: Promised = { to: [], others: RUN_START };
+  #promised = NOTHING;
+  #end: Instant = RUN_START;
 
   constructor(owner: string) {
     this.#owner = owner;
@@ -97,7 +105,7 @@ export class ProgramSet {
   prepare(name: string, program: Program): () => void {
     const promised = this.#promised;
     return () => {
-      const running: Running = { name, program, wait: undefined, since: this.#now, promised };
+      const running: Running = { name, program, wait: undefined, since: this.#now, promised, end: RUN_START };
       this.#running.push(running);
       this.#step(running, this.#now);
     };
@@ -141,19 +149,23 @@ export class ProgramSet {
   #step(running: Running, at: Instant): void {
     const { wait } = running;
     // Another program may have woken this one, and goes on afterwards under its own promise.
-    const outer = this.#promised;
+    const outer = { promised: this.#promised, end: this.#end };
     if (wait !== undefined) {
-      running.promised = promisedAfter(wait, running.promised, at);
+      const overAt = wait.inner === undefined ? at : latest(at, outer.end);
+      running.promised = promisedAfter(wait, wait.isTold === true ? NOTHING : running.promised, overAt);
+      if (wait.end !== undefined) running.end = latest(running.end, after(at, wait.end.quiet));
     }
     running.wait = undefined;
     this.#promised = running.promised;
+    this.#end = running.end;
     let { done, value } = running.program.next(at);
     if (done !== true && !isWait(value)) {
       // A program that was yielded instead of run; thrown where it stands, so that whoever wrote it is told.
       const error = new TypeError("what is yielded is no wait; `yield*` runs a program, `yield` does not");
       ({ done, value } = running.program.throw(error));
     }
-    this.#promised = outer;
+    this.#promised = outer.promised;
+    this.#end = outer.end;
     if (done === true) {
       this.#running.splice(this.#running.indexOf(running), 1);
       return;
@@ -169,7 +181,7 @@ export class ProgramSet {
 function promisedAfter({ notBefore, quiet, towards }: Wait, before: Promised, overAt: Instant): Promised {
   const least = (quietFor: Duration): Instant => latest(notBefore, after(overAt, quietFor));
   const beyond = towards === undefined ? quiet : towards.quietBeyond;
-  const leastBeyond = beyond === undefined ? NEVER : least(beyond);
+  const leastBeyond = typeof beyond === "number" ? least(beyond) : NEVER;
   const others = latest(before.others, leastBeyond);
   if (towards === undefined && before.to.length === 0) return { to: before.to, others };
   const to = before.to.map((instant) => (instant === undefined ? undefined : latest(instant, leastBeyond)));

@@ -2,6 +2,7 @@
 // makes no object. It asserts at each send what the class graph states, and at each arrival that nothing comes too late.
 
 import { type Instant, invariant, InvariantViolation, NEVER, RUN_START } from "@windtunnel/base";
+import { Answers } from "./answers.ts";
 import { type Bounds, promiseLength } from "./bounds.ts";
 import type { ClassGraph } from "./class-graph.ts";
 import { EventDigest } from "./digest.ts";
@@ -63,6 +64,7 @@ export class Resident implements ProcessContext {
   #partCount = 0;
   readonly #ahead: RunAhead;
   readonly #promise: StandingPromise;
+  readonly #answers: Answers | undefined;
   now: Instant = RUN_START;
 
   /** `index`: among the residents of its host. */
@@ -80,6 +82,7 @@ export class Resident implements ProcessContext {
       shared.promises,
       index * promiseLength(shared.classes.names.length),
     );
+    this.#answers = Answers.of(shared.classes, this.classIndex, shared.classOf);
     this.#latency = Float64Array.from(
       shared.classes.latency[this.classIndex]!,
       (latency) => latency ?? Number.NaN,
@@ -172,6 +175,7 @@ export class Resident implements ProcessContext {
       this.digest.add(event.time, rankOfKey(event.kind, event.source), event.sequence, event.size);
       observer?.(event);
       this.now = event.time;
+      this.#answers?.receivedFrom(event.source);
       this.process.handle(event, this);
     }
     return handled;
@@ -192,6 +196,7 @@ export class Resident implements ProcessContext {
     const { earliestTime } = this;
     bounds.pending(this.classIndex, earliestTime);
     this.#promise.lower(bounds, earliestTime);
+    this.#answers?.lower(bounds, this.#promise, this.#queue);
   }
 
   /** An event for this process. */
@@ -230,6 +235,7 @@ export class Resident implements ProcessContext {
     this.#refuseWhileStopped();
     this.#check(event);
     const { target, kind, time, size, body } = event;
+    this.#answers?.sentTo(target);
     const sequence = this.#nextSequence++;
     const resident = this.#shared.residentOf(target);
     if (resident !== undefined) resident.file(time, kind, this.number, sequence, size, body);
@@ -302,7 +308,7 @@ export class Resident implements ProcessContext {
   #outboxFor(target: number, time: number): EventBatch {
     const { bounds, classes, classOf, batchFor } = this.#shared;
     const classIndex = classOf(target);
-    bounds().sent(classIndex, time);
+    bounds().sent(classIndex, time, classes.carriers?.[this.classIndex] === true);
     if (classes.staysOnHost?.(this.classIndex, classIndex) === true) this.#leavesHost(target);
     return batchFor(target);
   }

@@ -41,7 +41,7 @@ export class RunAhead {
     if (this.#undecided !== undefined) return this.horizon;
     let earliest = this.#reach!.sent[this.#classIndex]!;
     for (const { gather, announcedBy, inner } of waits) {
-      if (gather === undefined || inner === true) continue;
+      if (gather === undefined || inner !== undefined) continue;
       earliest = Math.min(earliest, this.#incompleteUntil(gather, announcedBy));
     }
     return Math.max(this.horizon, earliest);

@@ -51,6 +51,18 @@ export class StandingPromise {
       if (numbers !== undefined) bounds.promised(this.#classIndex, to, numbers, 0, earliestTime);
   }
 
+  /** Nothing is sent to processes of a class before this instant, whatever arrives. */
+  notBeforeTo(to: number): number {
+    const least = (numbers: Float64Array, at: number): number => {
+      let instant = Math.min(numbers[at + PROMISE.known]!, numbers[at + PROMISE.open]!);
+      for (let kind = PROMISE.gathered; kind < promiseLength(this.#classCount); kind += 2)
+        instant = Math.min(instant, numbers[at + kind]!);
+      return instant;
+    };
+    const towards = this.#to[to];
+    return Math.min(least(this.#numbers, this.#at), towards === undefined ? NEVER : least(towards, 0));
+  }
+
   #renew(): void {
     const { waits, outlook } = this.#process;
     this.#numbers.fill(NEVER, this.#at, this.#at + promiseLength(this.#classCount));
@@ -60,28 +72,30 @@ export class StandingPromise {
       lower(this.#numbers, this.#at, PROMISE.open, notBefore, quiet);
       return;
     }
-    /** The earliest end of the waits for gathers, and which kinds of waits there are. */
-    let firstEnd: number = NEVER;
-    const kinds = new Set<number>();
+    const own = waits.filter(({ inner }) => inner === undefined);
+    for (const wait of own) this.#lowerAfter(wait, wait, 0);
     for (const wait of waits) {
-      if (wait.inner === true) continue;
-      const gather = wait.gather === undefined ? undefined : this.#gatherOf(wait.gather);
-      const end = gather?.completeAfter;
-      if (end !== undefined) firstEnd = Math.min(firstEnd, end);
-      for (const kind of this.#kindsOf(wait, gather)) {
-        kinds.add(kind);
-        this.#lowerTo(wait, kind, end);
-      }
-    }
-    for (const wait of waits) {
-      if (wait.inner !== true) continue;
-      for (const kind of kinds) this.#lowerTo(wait, kind, endsAt(kind) ? firstEnd : undefined);
+      if (wait.inner === undefined) continue;
+      const before = own.filter(({ end }) => end?.of === wait.inner);
+      for (const each of before) this.#lowerAfter(wait, each, each.end!.quiet);
+      // The program may wait for the end of another one itself.
+      if (before.length === 0) for (const each of own) this.#lowerAfter(wait, each, 0);
     }
   }
 
+  /** A wait that ends no sooner than so long after another, or with itself. */
+  #lowerAfter(wait: WaitOutlook, before: WaitOutlook, quietMore: number): void {
+    const gather = before.gather === undefined ? undefined : this.#gatherOf(before.gather);
+    for (const kind of this.#kindsOf(before, gather))
+      this.#lowerTo(wait, kind, gather?.completeAfter, quietMore);
+  }
+
   /** What may end a wait. */
-  #kindsOf({ gather: number, announcedBy }: WaitOutlook, gather: Gather | undefined): readonly number[] {
-    if (number === undefined) return [PROMISE.open];
+  #kindsOf(
+    { gather: number, announcedBy, isTold }: WaitOutlook,
+    gather: Gather | undefined,
+  ): readonly number[] {
+    if (number === undefined) return [isTold === true ? PROMISE.told : PROMISE.open];
     if (gather?.isComplete === true) return [PROMISE.known];
     if (gather?.completeAfter !== undefined) return [PROMISE.gathered];
     if (!this.#announces) return [PROMISE.open];
@@ -89,24 +103,27 @@ export class StandingPromise {
     return by.map((each) => PROMISE.unsent + 2 * each);
   }
 
-  /** A wait of a kind, which does not end before `end`. */
-  #lowerTo({ notBefore, quiet, towards }: WaitOutlook, kind: number, end: number | undefined): void {
-    const least = (quietFor: number): number =>
-      end === undefined ? notBefore : Math.max(notBefore, end + quietFor);
+  /** A wait of a kind, which does not end before `end`; it is quiet for so long more. */
+  #lowerTo(
+    { notBefore, quiet, towards }: WaitOutlook,
+    kind: number,
+    end: number | undefined,
+    quietMore: number,
+  ): void {
+    const least = (quietAfter: number): number =>
+      end === undefined ? notBefore : Math.max(notBefore, end + quietAfter);
+    const lowerIn = (numbers: Float64Array, start: number, quietAfter: number): void =>
+      lower(numbers, start, kind, least(quietAfter), quietAfter);
     const beyond = towards === undefined ? quiet : towards.quietBeyond;
-    if (beyond !== undefined) lower(this.#numbers, this.#at, kind, least(beyond), beyond);
+    if (beyond === "told") lower(this.#numbers, this.#at, PROMISE.told, least(quietMore), 0);
+    else if (beyond !== undefined) lowerIn(this.#numbers, this.#at, beyond + quietMore);
     for (const to of towards?.classes ?? [])
-      lower((this.#to[to] ??= this.#noPromise()), 0, kind, least(quiet), quiet);
+      lowerIn((this.#to[to] ??= this.#noPromise()), 0, quiet + quietMore);
   }
 
   #noPromise(): Float64Array {
     return new Float64Array(promiseLength(this.#classCount)).fill(NEVER);
   }
-}
-
-/** Whether it is known of a wait of this kind before which instant it does not end. */
-function endsAt(kind: number): boolean {
-  return kind === PROMISE.gathered || kind === PROMISE.known;
 }
 
 function lower(numbers: Float64Array, start: number, kind: number, notBefore: number, quiet: number): void {

@@ -18,16 +18,25 @@ export interface Notice {
   readonly peers: readonly number[];
   readonly senders: readonly number[];
   readonly neighbours: readonly number[];
+  /** Tokens of each slice that go to a peer: relays promise by them; DeepEP's channels tell them as they begin. */
+  readonly slicesTo: (peer: number) => readonly number[];
   /** What is sent next over the network, at least so long after the counts are there. */
   readonly followedBy: CostSequence;
 }
 
+export interface Counts {
+  /** Of each rank of the unit. */
+  readonly tokensOf: readonly number[];
+  /** Of each slice, that come here from all senders together. */
+  readonly arriving: readonly number[];
+}
+
 /**
  * Every rank learns how many tokens every other one has, first over the network and then inside nodes. The host waits for
- * it, since it must allocate. Gives the tokens of each rank of the unit.
+ * it, since it must allocate.
  */
-export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
-  const { exchange, gate, sms, peers, senders, neighbours, followedBy } = notice;
+export function* exchangeCounts(notice: Notice): Program<Counts> {
+  const { exchange, gate, sms, peers, senders, neighbours, slicesTo, followedBy } = notice;
   const { rank, unit, shape, tokens } = exchange;
   const layout = exchange.kernel({
     name: "dispatch.layout",
@@ -46,7 +55,7 @@ export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
     after: notify,
     part: NOTIFY,
     messages: peers.map((to) => {
-      const content = Int32Array.of(rank, tokens);
+      const content = Int32Array.of(rank, tokens, ...slicesTo(to));
       return { to, bytes: counts * unit.nodes[unit.nodeOf(to)]!.length, content };
     }),
   });
@@ -57,7 +66,14 @@ export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
     part: NOTIFY,
     ...promised,
   });
-  const known = [Int32Array.of(rank, tokens), ...fromPeers.messages.map(({ content }) => content)];
+  const known = [
+    Int32Array.of(rank, tokens),
+    ...fromPeers.messages.map(({ content }) => content.subarray(0, 2)),
+  ];
+  const arriving: number[] = [];
+  for (const { content } of fromPeers.messages)
+    for (const [slice, count] of content.subarray(2).entries())
+      arriving[slice] = (arriving[slice] ?? 0) + count;
   const gathered = exchange.kernel({
     name: "dispatch.notify",
     cost: [exchangeKernel("copy", 0, 0)],
@@ -83,5 +99,5 @@ export function* exchangeCounts(notice: Notice): Program<readonly number[]> {
     for (let i = 0; i < pairs.length; i += 2) tokensOf[pairs[i]!] = pairs[i + 1]!;
   }
   exchange.hostWaited(fromNode.messages.length === 0 ? gathered : fromNode);
-  return tokensOf;
+  return { tokensOf, arriving };
 }

@@ -119,13 +119,14 @@ class NormalExchange implements ExchangeSteps {
     const slices = sliceTokens(exchange.own, sliceSize(exchange.tokens));
     const byNode = exchange.groups("nodes", (each) => unit.nodeOf(each));
     const parts = slices.map((slice) => splitByGroup(slice, byNode));
-    const tokensOf = yield* exchangeCounts({
+    const { tokensOf, arriving } = yield* exchangeCounts({
       exchange,
       gate,
       sms: this.#half,
       peers: this.#peers,
       senders: this.#senders,
       neighbours: this.#neighbours,
+      slicesTo: (peer) => parts.map((sets) => sets[unit.nodeOf(peer)]!.tokens.length),
       followedBy: [exchangeKernel("copy", bytes * entries(parts[0] ?? []))],
     });
     this.#slicesOf = tokensOf.map(sliceCount);
@@ -148,22 +149,30 @@ class NormalExchange implements ExchangeSteps {
     }
     const own = parts.map((sets, slice) => ({ sets: [sets[home]!], ready: readyAfter(sent, slice) }));
     this.#relay = exchange.beside("relay of dispatch", "forward", (relay) =>
-      this.#forwardDispatch(relay, own),
+      this.#forwardDispatch(relay, own, arriving),
     );
   }
 
   /** The forwarding half: each slice of all sources with this rank's index, to the GPUs of the node. */
-  *#forwardDispatch(relay: Relay, own: readonly Slice[]): Program {
+  *#forwardDispatch(relay: Relay, own: readonly Slice[], arriving: readonly number[]): Program {
     const exchange = this.#exchange;
     const { shape, rank } = exchange;
     const bytes = normalDispatchBytes(shape);
     const byRank = exchange.groups("ranks of the node", (each) => this.#home.indexOf(each));
-    for (let slice = 0; slice < this.#slicesThrough(rank); slice++) {
+    const sliceTotal = this.#slicesThrough(rank);
+    // Some GPU of the node needs each token.
+    const copies = Array.from({ length: sliceTotal }, (_, slice) =>
+      exchangeKernel("copy", bytes * ((arriving[slice] ?? 0) + entries(own[slice]?.sets ?? [])), 0),
+    );
+    for (let slice = 0; slice < sliceTotal; slice++) {
       const mine = own[slice];
       const from = this.#senders.filter((each) => this.#slicesOf[each]! > slice);
       const arrived = yield* relay.receive<readonly TokenSet[]>({
         from,
         part: FIRST_OUT + slice,
+        least: copies.slice(slice, slice + 1),
+        leastToEnd: copies.slice(slice),
+        sms: this.#half,
         to: this.#neighbours,
       });
       const sets = [...arrived.messages.flatMap(({ content }) => content), ...(mine?.sets ?? [])];
@@ -195,12 +204,12 @@ class NormalExchange implements ExchangeSteps {
 
   *receiveDispatch(): Program<Dependency> {
     const exchange = this.#exchange;
+    yield* this.#joinRelay();
     const slices = Math.max(0, ...this.#neighbours.map((each) => this.#slicesThrough(each)));
     const arrivals = yield* this.#receiveSlices(slices, (slice) =>
       this.#neighbours.filter((each) => this.#slicesThrough(each) > slice),
     );
     for (const { messages } of arrivals) for (const { from, content } of messages) this.#keep(from, content);
-    yield* this.#joinRelay();
     return this.#lastCopy("dispatch.receive", normalDispatchBytes(exchange.shape), arrivals);
   }
 
@@ -255,13 +264,16 @@ class NormalExchange implements ExchangeSteps {
     const exchange = this.#exchange;
     const { rank, unit } = exchange;
     const bytes = normalCombineBytes(exchange.shape);
+    // Of each slice as many rows come back as went.
+    const copies = this.#forwardedTokens.map((tokens) => exchangeKernel("copy", bytes * tokens, 0));
     const sent: number[] = [];
     let first: Completion | undefined;
     for (const [slice, mine] of own.entries()) {
       const arrived = yield* relay.receive<readonly TokenSet[]>({
         from: this.#neighbours,
         part: FIRST_OUT + slice,
-        least: [exchangeKernel("copy", bytes * this.#forwardedTokens[slice]!, 0)],
+        least: copies.slice(slice, slice + 1),
+        leastToEnd: copies.slice(slice),
         sms: this.#half,
         to: this.#senders,
       });
@@ -305,11 +317,11 @@ class NormalExchange implements ExchangeSteps {
   *receiveCombine(): Program<Dependency> {
     const exchange = this.#exchange;
     const { unit, rank } = exchange;
+    yield* this.#joinRelay();
     const slices = this.#peers.length === 0 ? 0 : this.#slicesOf[rank]!;
     const arrivals = yield* this.#receiveSlices(slices, () => this.#peers);
     for (const { messages } of arrivals)
       for (const { from, content } of messages) this.#sumsOfNode(unit.nodeOf(from)).push(...content);
-    yield* this.#joinRelay();
     for (const node of unit.nodes.keys()) exchange.acceptTokens(this.#sumsOfNode(node));
     return this.#lastCopy("combine.receive", normalCombineBytes(exchange.shape), arrivals);
   }

@@ -56,6 +56,6 @@ export const dualBatch: Schedule = {
     if (last === undefined) return;
     yield* first.sendCombine(last);
     first.shared(last);
-    yield* first.receiveCombine(last);
+    yield* first.receiveCombine(last, "report");
   },
 };

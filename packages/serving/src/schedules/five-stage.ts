@@ -50,6 +50,6 @@ export const fiveStage: Schedule = {
       if (next !== undefined) first.attention1(next);
     }
     const last = layers.at(-1);
-    if (last !== undefined) yield* second.receiveCombine(last, []);
+    if (last !== undefined) yield* second.receiveCombine(last, "report");
   },
 };

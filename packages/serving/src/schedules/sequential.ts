@@ -18,7 +18,7 @@ export const sequential: Schedule = {
       yield* all!.receiveDispatch(layer, all!.least.expertsAndCombine(layer));
       all!.mlp(layer);
       yield* all!.sendCombine(layer);
-      yield* all!.receiveCombine(layer, hasNext ? all!.least.untilDispatch() : []);
+      yield* all!.receiveCombine(layer, hasNext ? all!.least.untilDispatch() : "report");
       all!.shared(layer);
     }
   },

@@ -27,7 +27,7 @@ interface StageRun {
   readonly layer: TimedLayer;
   /** What is sent next after a wait of this stage is sent by the other micro-batch. */
   readonly other: ScheduledMicroBatch;
-  /** Nothing follows a combine of the last layer that ends the step. */
+  /** Only a report follows the combine of the last layer that ends the step. */
   readonly isLast: boolean;
 }
 
@@ -48,7 +48,7 @@ const PREFILL: readonly Stage[] = [
     batch.shared(layer);
     yield* batch.sendCombine(layer);
     const next = role === "A" ? "combine" : "dispatch";
-    yield* batch.receiveCombine(layer, isLast ? [] : other.least.toSend(next, layer));
+    yield* batch.receiveCombine(layer, isLast ? "report" : other.least.toSend(next, layer));
   },
 ];
 
@@ -69,7 +69,7 @@ const DECODE: readonly Stage[] = [
     yield* batch.sendCombine(layer);
   },
   function* ({ batch, layer, other, isLast }) {
-    yield* batch.receiveCombine(layer, isLast ? [] : other.least.toSend("dispatch", layer));
+    yield* batch.receiveCombine(layer, isLast ? "report" : other.least.toSend("dispatch", layer));
   },
 ];
 
