@@ -66,6 +66,8 @@ export interface ExchangeSteps {
   receiveDispatch(): Program<Dependency>;
   /** `after`: the experts. */
   sendCombine(after: Dependency): Program;
+  /** Kernels that run at least before `sendCombine` sends, as is known once experts are issued; in place of `least.send`. */
+  leastOfCombine?(): CostSequence;
   /** Ends when every output for this rank's tokens is accepted; gives what the residual waits for. */
   receiveCombine(): Program<Dependency>;
 }

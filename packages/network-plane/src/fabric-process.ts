@@ -2,7 +2,15 @@
 // It expands shipments, moves each parcel from link to link, and delivers it. It carries the payload and never reads it.
 // What it does with every parcel is compiled (kernels/fabric.ts); here is what it does once: its links, paths and exits.
 
-import { checkedInstant, type Duration, type Instant, invariant, mix32, NEVER } from "@windtunnel/base";
+import {
+  checkedInstant,
+  type Duration,
+  type Instant,
+  invariant,
+  microseconds,
+  mix32,
+  NEVER,
+} from "@windtunnel/base";
 import { HOP_RECORD_BYTES, noRecorder, type Recorder } from "@windtunnel/trace";
 import {
   type EventDigest,
@@ -60,6 +68,8 @@ const HEAP_ENTRY_BYTES = 16;
 const FIRST_LOOSE = 8;
 /** So many parcels at the end of a shipment, and at least its last quarter, tell their targets when they can be there. */
 const FEW = 32;
+/** What is handed over so much later than now tells its target, too. */
+const FAR = microseconds(20);
 const NONE = -1;
 
 export class FabricProcess implements LogicalProcess, OwnEvents {
@@ -260,6 +270,11 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     for (let index = 0; index < count; index++) {
       handed.address = this.#kernel.handed + index * HANDED_BYTES;
       if (handed.kind !== FABRIC_EVENTS.delivery) {
+        // The last link has a queue, and its end is known before it comes.
+        if (context.announces && handed.time - handed.sentAt > FAR) {
+          const target = this.#memory.words[handed.slot * WORDS + TARGET]!;
+          context.sharpen(target, handed.exchange, handed.time);
+        }
         context.hand(handed);
         continue;
       }

@@ -223,7 +223,7 @@ export class MicroBatch implements ScheduledMicroBatch {
     untilCombine: (layer) => this.#leastUntilCombine(layer),
     expertsAndCombine: (layer) => this.#leastExpertsAndCombine(layer),
     toSend: (phase, layer) =>
-      this.#leastSend(phase, phase === "dispatch" ? this.#allRows() : this.#arrivedRows(layer)),
+      phase === "dispatch" ? this.#leastSend(phase, this.#allRows()) : this.#leastToCombine(layer),
   };
 
   /** At least the kernels for this rank's own rows. */
@@ -244,9 +244,10 @@ export class MicroBatch implements ScheduledMicroBatch {
     return [...this.#costs.projection.cost, ...this.#costs.core.cost, ...this.#costs.gate.cost, ...send];
   }
 
-  /** What has arrived where experts are issued, and at least this rank's own rows. */
-  #arrivedRows(layer: TimedLayer): ExchangeLoad {
-    return this.#arrived?.layer === layer ? this.#arrived.load : this.#ownRows(layer).load;
+  /** For what has arrived where experts are issued, and at least this rank's own rows. */
+  #leastToCombine(layer: TimedLayer): CostSequence {
+    if (this.#arrived?.layer !== layer) return this.#leastSend("combine", this.#ownRows(layer).load);
+    return this.#exchange?.steps.leastOfCombine?.() ?? this.#leastSend("combine", this.#arrived.load);
   }
 
   /** What this rank sends in a dispatch. */

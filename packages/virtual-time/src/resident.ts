@@ -219,7 +219,11 @@ export class Resident implements ProcessContext {
     }
     const gather = this.#gatherOf(number);
     const isLast = gather.add(part, label);
-    if (this.#shared.announces && gather.count > gather.announced) this.#cameUnannounced(number);
+    if (this.#shared.announces) {
+      if (gather.count > gather.announced) this.#cameUnannounced(number);
+      // The last one comes no sooner than this one.
+      if (gather.completeAfter !== undefined) this.#promise.isStale = true;
+    }
     if (!isLast) return;
     this.#promise.isStale = true;
     if (!this.#ahead.stopsFor(number)) this.#wake(number, gather);

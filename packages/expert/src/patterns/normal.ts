@@ -229,16 +229,27 @@ class NormalExchange implements ExchangeSteps {
     return arrivals;
   }
 
+  leastOfCombine(): CostSequence {
+    return [exchangeKernel("copy", this.#bytesBack(0))];
+  }
+
+  /** What goes back through a relay in a slice. */
+  #back(relay: number, slice: number): TokenSet[] {
+    const { partials } = this.#exchange;
+    return (this.#kept.get(relay)?.[slice] ?? []).map((place) => partials[place]!);
+  }
+
+  #bytesBack(slice: number): number {
+    const bytes = normalCombineBytes(this.#exchange.shape);
+    return this.#home.reduce((sum, relay) => sum + bytes * entries(this.#back(relay, slice)), 0);
+  }
+
   *sendCombine(experts: Dependency): Program {
     const exchange = this.#exchange;
-    const { partials, rank } = exchange;
+    const { rank } = exchange;
     const bytes = normalCombineBytes(exchange.shape);
-    const back = (relay: number, slice: number): TokenSet[] =>
-      (this.#kept.get(relay)?.[slice] ?? []).map((place) => partials[place]!);
     const slices = Math.max(0, ...this.#home.map((each) => this.#slicesThrough(each)));
-    const copied = Array.from({ length: slices }, (_, slice) =>
-      this.#home.reduce((sum, relay) => sum + bytes * entries(back(relay, slice)), 0),
-    );
+    const copied = Array.from({ length: slices }, (_, slice) => this.#bytesBack(slice));
     const sent = this.#pacedKernel("combine.send", [experts], { copied, sent: [] });
     for (let slice = 0; slice < slices; slice++) {
       exchange.send<readonly TokenSet[]>({
@@ -248,13 +259,13 @@ class NormalExchange implements ExchangeSteps {
         messages: this.#neighboursInTurn()
           .filter((to) => this.#slicesThrough(to) > slice)
           .map((to) => {
-            const content = back(to, slice);
+            const content = this.#back(to, slice);
             return { to, bytes: bytes * entries(content), content };
           }),
       });
     }
     const own = Array.from({ length: this.#slicesThrough(rank) }, (_, slice): Slice => {
-      return { sets: back(rank, slice), ready: readyAfter(sent, slice) };
+      return { sets: this.#back(rank, slice), ready: readyAfter(sent, slice) };
     });
     this.#relay = exchange.beside("relay of combine", "forward", (relay) => this.#forwardCombine(relay, own));
   }
