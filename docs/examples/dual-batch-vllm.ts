@@ -44,7 +44,10 @@ const schedule: Schedule = {
         second.attention0(next);
         second.attention1(next);
       }
-      yield* first.receiveCombine(layer, next === undefined ? [] : second.least.toSend("dispatch", next));
+      yield* first.receiveCombine(
+        layer,
+        next === undefined ? "report" : second.least.toSend("dispatch", next),
+      );
     }
   },
 };

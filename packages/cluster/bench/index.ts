@@ -4,7 +4,7 @@ export { benchMemory } from "./memory.ts";
 export { type MoeBenchOptions } from "./moe-plan.ts";
 export { benchMoe } from "./moe.ts";
 export { benchRecording } from "./recording.ts";
-export { benchRounds } from "./rounds.ts";
+export { benchLongRounds, benchRounds } from "./rounds.ts";
 export { benchStart } from "./start.ts";
 export { benchScale, benchSteps } from "./steps.ts";
 export { shortTimedModel } from "./timed-model.ts";

@@ -22,31 +22,57 @@ export interface CountedRounds {
 const PRECISION = { dispatch: "fp8", combine: "bf16" };
 const DECODE_LAYERS = 16;
 const PREFILL_LAYERS = 4;
+const PROMPT = 4096;
+/** `low-latency` takes at most 256 tokens of a rank in an exchange. */
+const LOW_LATENCY_PROMPT = 128;
 /** Rounds for each MoE layer and micro-batch that are aimed at. */
 const MOST = 40;
 const MOST_OF_FIVE_STAGES = 15;
 
-/** Every schedule with every pattern; of a prefill at EP144 `normal` takes minutes and is left out. */
+interface RoundsCase {
+  readonly nodes: number;
+  readonly phase: "decode" | "prefill";
+  readonly schedule: string;
+  readonly dispatch: string;
+}
+
+/** Every schedule with every pattern, but those that take minutes. */
 export async function benchRounds(): Promise<BenchRow[]> {
+  return await rowsOf(CASES.filter((each) => !takesMinutes(each)));
+}
+
+/** Those. */
+export async function benchLongRounds(): Promise<BenchRow[]> {
+  return await rowsOf(CASES.filter(takesMinutes));
+}
+
+const CASES = [2, 18].flatMap((nodes) =>
+  [
+    { phase: "decode", schedules: ["five-stage", "two-batch-sglang", "sequential"] } as const,
+    { phase: "prefill", schedules: ["dual-batch", "two-batch-sglang", "sequential"] } as const,
+  ].flatMap(({ phase, schedules }) =>
+    schedules.flatMap((schedule) =>
+      ["low-latency", "direct", "normal"].map((dispatch): RoundsCase => ({
+        nodes,
+        phase,
+        schedule,
+        dispatch,
+      })),
+    ),
+  ),
+);
+
+function takesMinutes({ nodes, phase, dispatch }: RoundsCase): boolean {
+  return nodes > 2 && phase === "prefill" && dispatch === "normal";
+}
+
+async function rowsOf(cases: readonly RoundsCase[]): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  for (const nodes of [2, 18]) {
-    for (const schedule of ["five-stage", "two-batch-sglang", "sequential"]) {
-      for (const dispatch of ["low-latency", "direct", "normal"])
-        rows.push(await row(nodes, { phase: "decode", schedule, dispatch }));
-    }
-    for (const schedule of ["dual-batch", "two-batch-sglang", "sequential"]) {
-      for (const dispatch of nodes === 2 ? ["direct", "normal"] : ["direct"])
-        rows.push(await row(nodes, { phase: "prefill", schedule, dispatch }));
-    }
-  }
+  for (const each of cases) rows.push(await row(each));
   return rows;
 }
 
-async function row(
-  nodes: number,
-  style: { readonly phase: "decode" | "prefill"; readonly schedule: string; readonly dispatch: string },
-): Promise<BenchRow> {
-  const { phase, schedule, dispatch } = style;
+async function row({ nodes, phase, schedule, dispatch }: RoundsCase): Promise<BenchRow> {
   const isDecode = phase === "decode";
   const degree = 8 * nodes;
   const start = performance.now();
@@ -57,7 +83,11 @@ async function row(
       parallelism: { expertParallel: degree, redundantExperts: Math.ceil(256 / degree) * degree - 256 },
       routing: { draw: "gate-like" },
       run: { phase, [phase]: { schedule, dispatch }, precision: PRECISION },
-      workload: { requestsPerGpu: isDecode ? 128 : 2, promptTokens: 4096, steps: 1 },
+      workload: {
+        requestsPerGpu: isDecode ? 128 : 2,
+        promptTokens: dispatch === "low-latency" ? LOW_LATENCY_PROMPT : PROMPT,
+        steps: 1,
+      },
     }),
   );
   return {

@@ -436,7 +436,53 @@ describe("a pattern of token sets", () => {
       }),
     };
     expect(() => failureOf(pattern)).toThrow(
-      /rank 4 sends dispatch another way than to the ranks that its last wait named \(`to`\)/,
+      /rank 4 sends dispatch another way than to the ranks that its last wait named \(`to`\), or where/,
+    );
+  });
+
+  /** Relays a message each way, and promises so much of what it runs until its end. */
+  const relaying = (leastToEnd: number): DispatchPattern => ({
+    name: "wrong",
+    sms: 20,
+    open: (exchange) => {
+      const messages = exchange.others.map((to) => ({ to, bytes: 1, content: 0 }));
+      const half = { sms: 10, stream: "forward" } as const;
+      return {
+        ...setPattern({}).open(exchange),
+        *sendDispatch() {
+          const cost = exchange.copyCost(1e6);
+          const after = exchange.kernel({ name: "dispatch.send", cost, after: [], sms: 10 });
+          exchange.send({ after, part: 1, messages });
+          const relay = exchange.beside("relay", "forward", function* (waiting) {
+            const promised = { leastToEnd: exchange.copyCost(leastToEnd), sms: half.sms };
+            const arrived = yield* waiting.receive({ from: exchange.others, part: 1, ...promised });
+            exchange.kernel({ name: "dispatch.forward", cost, after: [arrived], ...half });
+          });
+          yield* relay.join();
+          exchange.send({ after, part: 2, messages });
+        },
+      };
+    },
+  });
+
+  test("whose relay promises more until its end than it runs is told so", () => {
+    expect(() => failureOf(relaying(1e9))).toThrow(
+      /rank \d sends dispatch at [\d.]+ µs and promised nothing before [\d.]+ µs/,
+    );
+  });
+
+  test("that promises until an end that is no relay's is told so", () => {
+    const pattern: DispatchPattern = {
+      ...relaying(0),
+      open: (exchange) => ({
+        ...setPattern({}).open(exchange),
+        *receiveDispatch() {
+          return yield* exchange.receive({ from: exchange.others, leastToEnd: [] });
+        },
+      }),
+    };
+    expect(failureOf(pattern).message).toMatch(
+      /promises kernels until the end of a relay \(`leastToEnd`\) in a step of its own/,
     );
   });
 

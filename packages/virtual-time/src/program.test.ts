@@ -124,6 +124,50 @@ describe("several programs of one process", () => {
     ]);
   });
 
+  test("promise nothing else before they have been told something, and anew from then on", () => {
+    const programs = new ProgramSet("rank 0");
+    const [arrival, plan] = [new Condition(), new Condition()];
+    const seen: number[][] = [];
+    const note = (): void => void seen.push([0, 1].map((each) => programs.promisedTo(each)));
+    function* main(): Program {
+      yield* until({
+        ...waitFor(arrival, { quiet: 5 }),
+        towards: { classes: [1], quietBeyond: "told" },
+      });
+      note();
+      yield* until({ ...waitFor(plan, { quiet: 1 }), isTold: true });
+      note();
+    }
+    programs.start("main", main());
+    fulfil(programs, arrival, 100);
+    fulfil(programs, plan, 102);
+    expect(seen).toEqual([
+      [NEVER, 105],
+      [103, 103],
+    ]);
+  });
+
+  test("that wait for another one's end promise behind what that one has promised of it", () => {
+    const programs = new ProgramSet("rank 0");
+    const [first, second, done] = [new Condition(), new Condition(), new Condition()];
+    const end = (quiet: number): NonNullable<Wait["end"]> => ({ of: done, quiet: quiet as Duration });
+    const seen: number[] = [];
+    function* relay(): Program {
+      yield* until({ ...waitFor(first), end: end(60) });
+      done.fulfil(yield* until({ ...waitFor(second), end: end(20) }));
+    }
+    function* main(): Program {
+      yield* until({ ...waitFor(done, { quiet: 7 }), inner: done });
+      seen.push(programs.promisedTo(0));
+    }
+    programs.start("relay", relay());
+    programs.start("main", main());
+    fulfil(programs, first, 100);
+    fulfil(programs, second, 130);
+    // The first wait promised the most: 60 after 100.
+    expect(seen).toEqual([167]);
+  });
+
   test("promise from when a wait was over, also where the process was ahead of that", () => {
     const programs = new ProgramSet("rank 0");
     const arrival = new Condition();

@@ -11,12 +11,11 @@ import {
   type ProcessEvent,
   type Program,
   ProgramSet,
-  runHost,
   until,
   type Wait,
 } from "./index.ts";
+import { CarryingPlane, runOn, type TestRun } from "./test-support/carrying-plane.ts";
 import { classOf, PLANES, RANKS, RANKS_AND_PLANES } from "./test-support/ranks-and-planes.ts";
-import { createRoundTable } from "./test-support/round-table.ts";
 
 const ROUNDS = 40;
 const CLASSES: ClassGraph = { ...RANKS_AND_PLANES, carriers: [false, true] };
@@ -91,62 +90,10 @@ const CHAINS = [
   [1, 3],
 ] as const;
 
-/** Hands on what it was sent, after a while. */
-class CarryingPlane implements LogicalProcess {
-  readonly #random: RandomStream;
-  readonly #under: { target: number; gather: number; source: number }[] = [];
-  #sequence = 0;
-
-  constructor(seed: number, number: number) {
-    this.#random = new RandomStream(seed, `carrying plane ${number}`);
-  }
-
-  handle({ kind, body, source, argument }: ProcessEvent, context: ProcessContext): void {
-    if (kind === 1) {
-      const [target, gather] = body as [number, number];
-      const argument = this.#under.push({ target, gather, source }) - 1;
-      context.sendSelf(after(context.now, picoseconds(this.#random.below(3000))), 2, argument);
-      return;
-    }
-    const { target, gather, source: label } = this.#under[argument]!;
-    // Some are long under way when nothing can change them any more: so ranks are ahead of the planes.
-    const time = after(context.now, picoseconds(500 + this.#random.below(9000)));
-    const sequence = this.#sequence++;
-    const handed = { target, kind: 3, sentAt: context.now, time, sequence, size: 4, slot: -1, lane: 0 };
-    context.handPart(handed, gather, label);
-  }
-}
-
-async function exchangeOn(
-  hostCount: number,
-  seed: number,
-): Promise<{ log: string; digests: string; rounds: number }> {
-  const hostOf = (process: number): number => process % hostCount;
-  const logs = Array.from({ length: RANKS }, (): string[] => []);
-  const outcomes = await Promise.all(
-    createRoundTable(hostCount).map((exchange) => {
-      const processes = new Map<number, LogicalProcess>();
-      for (let number = 0; number < RANKS + PLANES; number++) {
-        if (hostOf(number) !== exchange.self) continue;
-        const isRank = number < RANKS;
-        processes.set(
-          number,
-          isRank ? new GatheringRank(seed, number, logs[number]!) : new CarryingPlane(seed, number),
-        );
-      }
-      const cargo = {
-        pack: (slots: readonly number[], bodies: readonly unknown[]) => ({ slots, bodies }),
-        unpack: (packed: unknown) => packed as { slots: number[]; bodies: unknown[] },
-      };
-      return runHost({ processes, classes: CLASSES, classOf, hostOf, exchange, cargo });
-    }),
+function exchangeOn(hostCount: number, seed: number): Promise<TestRun> {
+  return runOn(hostCount, RANKS + PLANES, { graph: CLASSES, of: classOf }, (number, log) =>
+    number < RANKS ? new GatheringRank(seed, number, log) : new CarryingPlane(seed, number),
   );
-  const digests = new Map(outcomes.flatMap(({ digests: each }) => [...each]));
-  return {
-    log: logs.flat().join(" "),
-    digests: JSON.stringify([...digests].toSorted(([a], [b]) => a - b)),
-    rounds: outcomes[0]!.rounds,
-  };
 }
 
 const fresh = Number(process.env["WINDTUNNEL_TEST_SEED"] ?? process.pid);

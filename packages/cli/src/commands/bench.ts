@@ -161,7 +161,7 @@ const MEASUREMENTS: Record<
   recording: async ({ benchRecording }) => await benchRecording(),
   steps: async ({ benchSteps }) => await benchSteps(),
   rounds: async ({ benchRounds }) => await benchRounds(),
-  scale: async ({ benchScale }) => await benchScale(),
+  scale: async ({ benchScale, benchLongRounds }) => [...(await benchScale()), ...(await benchLongRounds())],
   start: async ({ benchStart }) => await benchStart(LAUNCHER),
   memory: async ({ benchMemory }) => await benchMemory(),
 };
