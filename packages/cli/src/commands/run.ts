@@ -7,6 +7,7 @@ import type { RunOptions, Scenario, Summary } from "@windtunnel/cluster";
 import type { TraceOptions } from "@windtunnel/trace";
 import { interruptible } from "../interruption.ts";
 import type { Screen } from "../screen.ts";
+import { startThreadsOf } from "../early-threads.ts";
 import { collect, examples } from "../subcommand.ts";
 
 interface Options {
@@ -59,6 +60,7 @@ export function configure(command: Command, screen: Screen): void {
       ),
     )
     .action(async (file: string, options: Options) => {
+      await startThreadsOf(file, settingsOf(options));
       const { loadScenario, scheduleSettings } = await import("@windtunnel/cluster");
       const schedule = options.schedule === undefined ? [] : scheduleSettings(options.schedule);
       const scenario = loadScenario(file, [...settingsOf(options), ...schedule]);

@@ -1,6 +1,7 @@
 // A worker thread that carries one host. It blocks while it waits for the others.
 
-import { parentPort, workerData } from "node:worker_threads";
+import { once } from "node:events";
+import { parentPort } from "node:worker_threads";
 import { defined, serializeError } from "@windtunnel/base";
 import { ExchangeEnded, SharedMemoryExchange } from "@windtunnel/transport";
 import type { WindowMessage } from "@windtunnel/virtual-time";
@@ -9,7 +10,8 @@ import { runHostProcesses } from "./run-host-processes.ts";
 import type { ThreadAssignment, ThreadMessage } from "./threads.ts";
 
 const port = defined(parentPort ?? undefined, "the port to the main thread");
-const { scenario, host, channels, space, outputFolder, eventLog, record } = workerData as ThreadAssignment;
+const [assignment] = (await once(port, "message")) as [ThreadAssignment];
+const { scenario, host, channels, space, outputFolder, eventLog, record } = assignment;
 const tell = (message: ThreadMessage): void => port.postMessage(message);
 
 try {

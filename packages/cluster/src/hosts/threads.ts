@@ -1,11 +1,12 @@
 // Hosts as worker threads of this process: one tensor memory for all, rings of shared memory between them.
 // The main thread only watches, so that signals and progress go on while workers block.
 
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { deserializeError, type SerializedError, WorldError } from "@windtunnel/base";
 import { createSharedChannels, endExchange, type SharedChannels } from "@windtunnel/transport";
 import type { Scenario } from "../scenario/index.ts";
 import { createTensorSpace, type TensorSpace } from "../tensor-space.ts";
+import { takeThread } from "./early-threads.ts";
 import { carriedBy, describeCarried, type Launch, type LaunchedHost } from "./launch.ts";
 import { peakRssBytes } from "./peak-memory.ts";
 import type { HostProgress, HostResult } from "./run-host-processes.ts";
@@ -37,16 +38,7 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, recor
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       for (let host = 0; host < hostCount; host++) {
         const { scenario } = run;
-        const workerData: ThreadAssignment = {
-          scenario,
-          host,
-          channels,
-          space,
-          outputFolder,
-          eventLog,
-          record,
-        };
-        const worker = new Worker(new URL("./thread-main.ts", import.meta.url), { workerData });
+        const worker = takeThread();
         workers.push(worker);
         worker.on("message", (message: ThreadMessage) => {
           if (message.kind === "progress") onProgress(host, message.progress);
@@ -64,6 +56,16 @@ export const launchThreads: Launch = async ({ run, outputFolder, eventLog, recor
           const message = `host ${host} (a thread), which carried ${carried}, ended with code ${code} before the run did`;
           reject(new WorldError("host-died", message, { host }));
         });
+        const assignment: ThreadAssignment = {
+          scenario,
+          host,
+          channels,
+          space,
+          outputFolder,
+          eventLog,
+          record,
+        };
+        worker.postMessage(assignment);
       }
     });
     const peak = peakRssBytes();
