@@ -49,18 +49,28 @@ test("the example gives the tokens of sequential", async () => {
   expect(own.digests.events).not.toBe(plain.digests.events);
 });
 
-test("a program that is yielded and not run is told so, with its file", async () => {
+test.each([
+  [
+    "a program that is yielded and not run",
+    ["yield* second.sendDispatch", "yield second.sendDispatch"],
+    /stopped: what is yielded is no wait; `yield\*` runs a program/,
+  ],
+  [
+    "a step that goes on where only a report was to follow",
+    ['next === undefined ? "report" :', 'next !== undefined ? "report" :'],
+    /stopped: rank \d sends dispatch where it promised to send nothing: .* only a report follows \("report"\)/,
+  ],
+] as const)("%s is told so, with its file", async (_, [right, wrong], message) => {
   const folder = temporaryFolder();
-  const wrong = readFileSync(example, "utf8").replace(
-    "yield* second.sendDispatch",
-    "yield second.sendDispatch",
-  );
-  writeFileSync(path.join(folder, "mine.ts"), wrong);
+  const text = readFileSync(example, "utf8");
+  expect(text).toContain(right);
+  writeFileSync(path.join(folder, "mine.ts"), text.replace(right, wrong));
   const failed = await runInto(folder, "run", {
     model: { preset: "v3-tiny" },
+    cluster: { nodes: 1, gpusPerNode: 2 },
     run: { decode: { schedule: "./mine.ts" } },
     workload: { drawn: { requestsPerGpu: 2, promptTokens: 4, steps: 1 } },
   }).catch((error: unknown) => error);
   expect(failed).toMatchObject({ code: "schedule", details: { file: path.join(folder, "mine.ts") } });
-  expect(String(failed)).toMatch(/stopped: what is yielded is no wait; `yield\*` runs a program/);
+  expect(String(failed)).toMatch(message);
 });

@@ -436,7 +436,7 @@ describe("a pattern of token sets", () => {
       }),
     };
     expect(() => failureOf(pattern)).toThrow(
-      /rank 4 sends dispatch another way than to the ranks that its last wait named \(`to`\), or where/,
+      /rank 4 sends dispatch where it promised to send nothing: its last wait named other ranks \(`to`\), or/,
     );
   });
 

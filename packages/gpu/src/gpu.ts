@@ -424,8 +424,8 @@ export class Gpu implements LogicalProcess {
     if (sentAt >= promised) return;
     if (promised === NEVER) {
       throw new BrokenPromise(
-        `rank ${this.rank} sends ${what} another way than to the ranks that its last wait named (\`to\`), ` +
-          "or where the schedule said that only a report follows",
+        `rank ${this.rank} sends ${what} where it promised to send nothing: its last wait named other ranks (\`to\`), ` +
+          'or the schedule said that only a report follows ("report")',
       );
     }
     throw new BrokenPromise(
