@@ -58,7 +58,12 @@ test.each([
   [
     "a step that goes on where only a report was to follow",
     ['next === undefined ? "report" :', 'next !== undefined ? "report" :'],
-    /stopped: rank \d sends dispatch where it promised to send nothing: .* only a report follows \("report"\)/,
+    /stopped: rank \d sends dispatch where it promised to send nothing: .* only a report was to follow/,
+  ],
+  [
+    "a step that is followed by a word that nobody knows",
+    ['"report"', '("reports" as never)'],
+    /issues receiveCombine of layer \d+: it is followed by "reports"; batch.least and "report" say what may follow/,
   ],
 ] as const)("%s is told so, with its file", async (_, [right, wrong], message) => {
   const folder = temporaryFolder();

@@ -20,6 +20,7 @@ const ACTIVATION_BYTES = 2;
 
 const pattern: DispatchPattern = {
   name: "one-copy-per-rank",
+  receivesOnly: true,
   sms: 20,
   open(exchange) {
     const { rank, others, tokens, shape } = exchange;

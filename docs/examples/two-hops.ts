@@ -28,6 +28,7 @@ const pattern: DispatchPattern = {
   name: "two-hops",
   sms: SMS,
   alongRails: true,
+  receivesOnly: true,
   open(exchange) {
     const { rank, unit } = exchange;
     const home = unit.nodeOf(rank);

@@ -12,6 +12,7 @@ test.each([
   ["name: a\nplacement: 'threads:12' # all of them\n", 12],
   ['{"name":"a","placement":"threads:3"}', 3],
   ["placement: processes:4", 0],
+  ["name: a\n# placement: threads:4\n", 0],
   ["name: a", 0],
 ])("threads are guessed from a scenario's text: %j", (text, count) => {
   const file = path.join(folder, "scenario.yaml");
@@ -29,6 +30,7 @@ test.each([
   expect(guessThreads(file, settings)).toBe(count);
 });
 
-test("no threads are guessed of a file that is not there", () => {
+test("no threads are guessed of a file that is not there, nor of what can be read only once", () => {
   expect(guessThreads(path.join(folder, "nothing.yaml"), [])).toBe(0);
+  expect(guessThreads("/dev/stdin", [])).toBe(0);
 });

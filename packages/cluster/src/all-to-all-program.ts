@@ -53,6 +53,7 @@ function* program(run: PreparedRun, rank: number, measured: MeasuredRank): Progr
     gpu,
     pattern: pattern.name,
     alongRails: pattern.alongRails === true,
+    receivesOnly: pattern.receivesOnly === true,
     unit: new Unit({
       rank,
       ranks: Array.from({ length: placement.degree }, (_, index) => index),

@@ -62,7 +62,7 @@ export interface Receiving {
   readonly to?: readonly number[];
   /** Kernels that run at least before it sends to any others. Absent: it sends to no others. */
   readonly leastBeyond?: CostSequence;
-  /** Of a relay: kernels that it runs at least until its end, those of `least` among them. What follows its end comes behind. */
+  /** Of a relay: kernels that it still runs at least. What its rank sends after the relay's end comes behind them. */
   readonly leastToEnd?: CostSequence;
 }
 

@@ -3,7 +3,8 @@
 import { WorldError } from "@windtunnel/base";
 import { describe, expect, test } from "vitest";
 import { checkPattern, createDirect, type ExchangeSteps, type RankExchange } from "./index.ts";
-import { runUnit } from "./test-support/emulated-unit.ts";
+import type { Program } from "@windtunnel/virtual-time";
+import { runUnit, type TestRank } from "./test-support/emulated-unit.ts";
 
 const FILE = "/home/me/mine.ts";
 const open = (exchange: RankExchange): ExchangeSteps => createDirect({ sms: 20 }).open(exchange);
@@ -66,6 +67,7 @@ describe("a file", () => {
       'tokenLimit: found "many"; allowed: a whole number of tokens, or leaving it out',
     ],
     [{ ...right, alongRails: "yes" }, 'alongRails: found "yes"; allowed: true, or leaving it out'],
+    [{ ...right, receivesOnly: 1 }, "receivesOnly: found 1; allowed: true, or leaving it out"],
     [{ name: "mine", sms: 20 }, "open: found nothing; allowed: a function of one exchange"],
     [
       { ...right, least: { send: 1 } },
@@ -80,8 +82,32 @@ describe("a file", () => {
 
 test("what a pattern says of itself is kept", () => {
   const least = { send: () => [], receive: () => [] };
-  const said = { name: "mine", sms: 20, tokenLimit: 64, alongRails: true, hostWaits: true, least } as const;
+  const flags = { alongRails: true, receivesOnly: true, hostWaits: true } as const;
+  const said = { name: "mine", sms: 20, tokenLimit: 64, ...flags, least };
   expect(checkPattern({ ...said, open }, FILE)).toMatchObject(said);
+});
+
+test("what its steps say of a combine is passed on when it is a cost, and told otherwise", () => {
+  const leastOf = (leastOfCombine: () => unknown): unknown => {
+    const opened = (exchange: RankExchange): unknown => ({ ...open(exchange), leastOfCombine });
+    const pattern = checkPattern({ ...right, open: opened }, FILE);
+    const wire = { dispatch: "bf16", combine: "bf16" } as const;
+    let found: unknown;
+    // eslint-disable-next-line require-yield
+    const program = function* (rank: TestRank): Program {
+      found = rank.open(0).steps.leastOfCombine?.();
+    };
+    runUnit({ pattern, tokens: [[], []], gpusPerNode: 2, wire, seed: 1, program });
+    return found;
+  };
+  expect(leastOf(() => [])).toEqual([]);
+  expect(failureOf(() => leastOf(() => 5)).message).toBe(
+    "pattern mine: leastOfCombine gives 5; it must give what copyCost(bytes) gives",
+  );
+  const broken = (): never => {
+    throw new TypeError("no such thing");
+  };
+  expect(failureOf(() => leastOf(broken)).message).toMatch(/^pattern mine stopped on rank 0: no such thing/);
 });
 
 describe("a step", () => {

@@ -2,9 +2,11 @@
 // and what its steps give while they run. Mistakes in it are errors of that file, never bugs of the emulator.
 
 import { inputError, isNamespace, refuseOwn, shownValue } from "@windtunnel/base";
-import type { Dependency } from "@windtunnel/gpu";
+import type { CostSequence, Dependency } from "@windtunnel/gpu";
 import type { Program } from "@windtunnel/virtual-time";
+import { isCostSequence } from "./pattern-mistakes.ts";
 import { checkSteps, type DispatchPattern, type ExchangeSteps } from "./pattern.ts";
+import type { RankExchange } from "./rank-exchange.ts";
 
 /** The pattern that a file exports by default; throws an input error that names the file and what it lacks. */
 export function checkPattern(value: unknown, file: string): DispatchPattern {
@@ -13,7 +15,10 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
   const allowed = "an object with name, sms and open(exchange)";
   if (typeof value !== "object" || value === null) return refuse("default export", value, allowed);
   if (isNamespace(value)) return refuse("default export", value, allowed);
-  const { name, sms, tokenLimit, alongRails, hostWaits, open, least } = value as Record<string, unknown>;
+  const { name, sms, tokenLimit, alongRails, receivesOnly, hostWaits, open, least } = value as Record<
+    string,
+    unknown
+  >;
   if (typeof name !== "string" || !/^[\w .+-]{1,60}$/.test(name)) {
     refuse("name", name, "1 to 60 letters, digits, spaces and _ . + -");
   }
@@ -23,12 +28,8 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
   if (tokenLimit !== undefined && !isCount(tokenLimit)) {
     refuse("tokenLimit", tokenLimit, "a whole number of tokens, or leaving it out");
   }
-  if (alongRails !== undefined && alongRails !== true) {
-    refuse("alongRails", alongRails, "true, or leaving it out");
-  }
-  if (hostWaits !== undefined && hostWaits !== true) {
-    refuse("hostWaits", hostWaits, "true, or leaving it out");
-  }
+  for (const [path, flag] of Object.entries({ alongRails, receivesOnly, hostWaits }))
+    if (flag !== undefined && flag !== true) refuse(path, flag, "true, or leaving it out");
   if (typeof open !== "function")
     refuse("open", open, "a function of one exchange that gives its four steps");
   if (least !== undefined && !isLeast(least)) {
@@ -39,19 +40,41 @@ export function checkPattern(value: unknown, file: string): DispatchPattern {
 
 /** Fields are read once, so that a pattern may be an instance of a class. */
 function guardedPattern(pattern: DispatchPattern, file: string): DispatchPattern {
-  const { name, sms, tokenLimit, alongRails, hostWaits, least } = pattern;
+  const { name, sms, tokenLimit, alongRails, receivesOnly, hostWaits, least } = pattern;
   return {
     name,
     sms,
     ...(tokenLimit === undefined ? {} : { tokenLimit }),
     ...(alongRails === undefined ? {} : { alongRails }),
+    ...(receivesOnly === undefined ? {} : { receivesOnly }),
     ...(hostWaits === undefined ? {} : { hostWaits }),
     ...(least === undefined ? {} : { least }),
     open: (exchange) => {
-      const steps = exchange.openFrom(file, (opened) => pattern.open(opened));
-      return guardedSteps(checkSteps(steps, name, file), name, file);
+      const steps = checkSteps(
+        exchange.callOf(file, () => pattern.open(exchange)),
+        name,
+        file,
+      );
+      const guarded = guardedSteps(steps, name, file);
+      if (steps.leastOfCombine === undefined) return guarded;
+      return { ...guarded, leastOfCombine: () => leastOfCombine(exchange, steps, name, file) };
     },
   };
+}
+
+function leastOfCombine(
+  exchange: RankExchange,
+  steps: ExchangeSteps,
+  pattern: string,
+  file: string,
+): CostSequence {
+  const given = exchange.callOf(file, () => steps.leastOfCombine?.());
+  if (isCostSequence(given)) return given;
+  const found = `leastOfCombine gives ${shownValue(given)}`;
+  throw inputError(`pattern ${pattern}: ${found}; it must give what copyCost(bytes) gives`, {
+    file,
+    path: "leastOfCombine",
+  });
 }
 
 /** The steps, each of which must be a program, and gives what it should. */

@@ -1,7 +1,7 @@
 // What a pattern may ask for wrongly: ranks that are not there, and more SMs than it declares. Each function gives the
 // mistake as the end of a sentence that begins with the pattern's name, or nothing.
 
-import type { OperationCost } from "@windtunnel/gpu";
+import type { CostSequence, OperationCost } from "@windtunnel/gpu";
 import { COMMUNICATION_SPANS, type Phase, type StreamName, STREAMS } from "@windtunnel/trace";
 import type { Kernel, Receiving, Sending } from "./exchange-terms.ts";
 import type { Unit } from "./unit.ts";
@@ -18,7 +18,7 @@ export function mistakeInKernel(
   if (stream !== undefined && !STREAMS.includes(stream)) {
     return `issues ${name} on stream ${shown(stream)}; there are ${STREAMS.join(", ")}`;
   }
-  if (!Array.isArray(cost) || !(cost as OperationCost[]).every(isCost)) {
+  if (!isCostSequence(cost)) {
     return `issues ${name} with a cost that is none; copyCost(bytes) gives one`;
   }
   if (!Array.isArray(after) || !(after as unknown[]).every(isDependency)) {
@@ -37,8 +37,13 @@ export function mistakeInBytes(what: string, bytes: unknown): string | undefined
   return `${what} ${shown(bytes)} bytes`;
 }
 
-function isCost(cost: OperationCost): boolean {
-  return typeof cost === "object" && cost.bytes >= 0 && Number.isFinite(cost.bytes);
+export function isCostSequence(value: unknown): value is CostSequence {
+  return Array.isArray(value) && (value as unknown[]).every(isCost);
+}
+
+function isCost(value: unknown): boolean {
+  const { bytes } = (value ?? {}) as Partial<OperationCost>;
+  return bytes !== undefined && bytes >= 0 && Number.isFinite(bytes);
 }
 
 function isDependency(value: unknown): boolean {

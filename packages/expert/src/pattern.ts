@@ -40,6 +40,11 @@ export interface DispatchPattern {
    * plane hands on to NVLink where nodes have as many ranks, and hosts need not wait for each other where it might.
    */
   readonly alongRails?: true;
+  /**
+   * Whether its receiving steps send nothing themselves, as where relays do. Then a rank whose last combine is under way is
+   * known to send nothing to others before its next plan.
+   */
+  readonly receivesOnly?: true;
   /** Whether the host waits for something in an exchange, which no captured graph can hold. */
   readonly hostWaits?: true;
   /** Opens one exchange on one rank. Called once for each layer and micro-batch. */

@@ -29,7 +29,7 @@ import { wireRowBytes } from "@windtunnel/model";
 import { type Bodies, SharedBody } from "@windtunnel/network-plane";
 import type { DispatchLayout, ExpertPlacement } from "@windtunnel/router";
 import type { Phase, Place, StreamName } from "@windtunnel/trace";
-import { Condition, type Program, until } from "@windtunnel/virtual-time";
+import { Condition, type Program, until, type Wait } from "@windtunnel/virtual-time";
 import { ExchangeAccount } from "./exchange-account.ts";
 import {
   type Arrived,
@@ -70,6 +70,7 @@ export interface RankExchangeOptions {
   readonly pattern: string;
   /** What the pattern declares. */
   readonly alongRails: boolean;
+  readonly receivesOnly: boolean;
   readonly unit: Unit;
   readonly shape: ExchangeShape;
   readonly place: Place;
@@ -101,6 +102,8 @@ export class RankExchange {
   #phase: Phase = "dispatch";
   #followedBy: FollowedBy = [];
   #beside = 0;
+  /** Relays whose code runs, one within the other. */
+  #relays = 0;
   /** The kernel on the pattern's own stream that is complete last, and when the last one on another is. */
   #ownLast: Dependency | undefined;
   #besideUntil: Instant = RUN_START;
@@ -354,7 +357,7 @@ export class RankExchange {
   }
 
   *#receive<Content>(
-    { from, part = 0, least = [], sms, to, leastBeyond, leastToEnd = least }: Receiving,
+    { from, part = 0, least = [], sms, to, leastBeyond, leastToEnd = [] }: Receiving,
     stream: StreamName,
     followedBy: FollowedBy,
     relay?: object,
@@ -400,25 +403,27 @@ export class RankExchange {
   beside(name: string, stream: StreamName, program: (relay: Relay) => Program): Beside {
     const done = new Condition();
     const relay: Relay = { receive: (receiving) => this.#receive(receiving, stream, [], done) };
+    const guarded = this.#faults.guarded(this.#relaying(program(relay)));
     const { gpu, place } = this.#options;
     this.#beside++;
     const ended = (): void => {
       this.#beside--;
       done.fulfil(gpu.now);
     };
-    const guarded = this.#faults.guarded(program(relay));
     const run = function* (): Program {
       yield* guarded;
       ended();
     };
     gpu.beside(`${name} of layer ${place.layer}, micro-batch ${place.microBatch}`, run());
     const wait = (least: CostSequence): Program<Instant> => {
-      const { quiet, towards } = this.#promiseOf(least, this.#followedBy);
+      // Another relay that waits for this one promises nothing of what follows a step.
+      const isStep = this.#relays === 0;
+      const { quiet, towards } = this.#promiseOf(least, isStep ? this.#followedBy : []);
       return until({
         condition: done,
         what: `its own ${name}`,
         missing: () => [],
-        notBefore: gpu.freeAt(this.#options.stream),
+        notBefore: isStep ? gpu.freeAt(this.#options.stream) : RUN_START,
         quiet,
         ...(towards === undefined ? {} : { towards: gpu.classesTowards(towards) }),
         inner: done,
@@ -437,6 +442,22 @@ export class RankExchange {
         isAwaited = false;
       },
     };
+  }
+
+  /** A relay's program, of which it is known when its code runs. */
+  *#relaying(program: Program): Program {
+    let at = RUN_START;
+    for (;;) {
+      this.#relays++;
+      let next: IteratorResult<Wait, void>;
+      try {
+        next = program.next(at);
+      } finally {
+        this.#relays--;
+      }
+      if (next.done === true) return;
+      at = yield next.value;
+    }
   }
 
   /** A rank's rows are where this rank's experts find them. */
@@ -508,11 +529,11 @@ export class RankExchange {
     return until === at ? given : { ...given, at: until, cause: this.#ownLast!.cause };
   }
 
-  /** Opens a pattern that is a user's file: what its code throws from now on is an error of that file. */
-  openFrom(file: string, open: (exchange: RankExchange) => unknown): unknown {
+  /** Calls code of a user's file, whose pattern this is: what its code throws from now on is an error of that file. */
+  callOf(file: string, code: () => unknown): unknown {
     this.#faults.file = file;
     try {
-      return open(this);
+      return code();
     } catch (error) {
       throw this.#faults.told(error);
     }
@@ -568,7 +589,10 @@ export class RankExchange {
     followedBy: FollowedBy,
     sms?: number,
   ): { readonly quiet: Duration; readonly towards?: FirstTargets } {
-    if (followedBy === "report") return { quiet: this.#leastTime(least, sms), towards: "scheduler" };
+    if (followedBy === "report") {
+      const quiet = this.#leastTime(least, sms);
+      return this.#options.receivesOnly ? { quiet, towards: "scheduler" } : { quiet };
+    }
     return { quiet: this.#leastTime([...least, ...followedBy], sms) };
   }
 

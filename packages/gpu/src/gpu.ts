@@ -425,7 +425,7 @@ export class Gpu implements LogicalProcess {
     if (promised === NEVER) {
       throw new BrokenPromise(
         `rank ${this.rank} sends ${what} where it promised to send nothing: its last wait named other ranks (\`to\`), ` +
-          'or the schedule said that only a report follows ("report")',
+          'or only a report was to follow (the schedule\'s "report", with `receivesOnly` of the pattern)',
       );
     }
     throw new BrokenPromise(

@@ -270,7 +270,7 @@ export class FabricProcess implements LogicalProcess, OwnEvents {
     for (let index = 0; index < count; index++) {
       handed.address = this.#kernel.handed + index * HANDED_BYTES;
       if (handed.kind !== FABRIC_EVENTS.delivery) {
-        // The last link has a queue, and its end is known before it comes.
+        // Behind a queue on its last link it is known long before.
         if (context.announces && handed.time - handed.sentAt > FAR) {
           const target = this.#memory.words[handed.slot * WORDS + TARGET]!;
           context.sharpen(target, handed.exchange, handed.time);

@@ -61,6 +61,17 @@ export class MicroBatchOrder {
     throw this.#error(`ends without ${this.#due()} of layer ${layer}`);
   }
 
+  /** What a schedule's file says of what follows may be anything. */
+  checkFollowedBy(followedBy: unknown, operation: MicroBatchOperation, layer: number): void {
+    if (followedBy === "report" || Array.isArray(followedBy)) return;
+    const found = typeof followedBy === "string" ? `"${followedBy}"` : String(followedBy);
+    this.#refuse(
+      operation,
+      layer,
+      `it is followed by ${found}; batch.least and "report" say what may follow`,
+    );
+  }
+
   /** The other part of a prompt comes first; a schedule says which micro-batch gets it. */
   refuseCut(layer: number): never {
     throw this.#error(

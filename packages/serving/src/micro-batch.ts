@@ -179,6 +179,7 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   *receiveDispatch(layer: TimedLayer, followedBy: FollowedBy = []): Program {
     this.#issue("receiveDispatch", layer);
+    this.#options.order.checkFollowedBy(followedBy, "receiveDispatch", layer.layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     this.#exchanged = yield* rank.run({ phase: "dispatch", followedBy }, steps.receiveDispatch());
   }
@@ -209,6 +210,7 @@ export class MicroBatch implements ScheduledMicroBatch {
 
   *receiveCombine(layer: TimedLayer, followedBy: FollowedBy = []): Program {
     this.#issue("receiveCombine", layer);
+    this.#options.order.checkFollowedBy(followedBy, "receiveCombine", layer.layer);
     const { rank, steps } = this.#need(this.#exchange, "exchange");
     const received = yield* rank.run({ phase: "combine", followedBy }, steps.receiveCombine());
     rank.combine();
@@ -276,6 +278,7 @@ export class MicroBatch implements ScheduledMicroBatch {
       gpu: this.#gpu,
       pattern: pattern.name,
       alongRails: pattern.alongRails === true,
+      receivesOnly: pattern.receivesOnly === true,
       unit: setup.unit,
       shape: this.#shape,
       place: this.#place(layer),

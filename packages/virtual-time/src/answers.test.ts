@@ -29,25 +29,28 @@ import { classOf, PLANES, RANKS, RANKS_AND_PLANES } from "./test-support/ranks-a
 
 const STEPS = 6;
 const MOST_SLICES = 5;
+const EXTRA = 2 * MOST_SLICES;
 const COORDINATOR = RANKS + PLANES;
 const [PLANE_CLASS, COORDINATOR_CLASS] = [1, 2];
-const CONTROL = picoseconds(2000);
 const [GATHERED, PLAN, REPORT, BESIDE] = [4, 5, 6, 7] as const;
 const [[, toPlane], [toRank]] = RANKS_AND_PLANES.latency as [[undefined, Duration], [Duration]];
 
-const AWAITING_NOTHING: ClassGraph = {
-  names: ["rank", "plane", "coordinator"],
-  latency: [
-    [undefined, toPlane, CONTROL],
-    [toRank, undefined, undefined],
-    [CONTROL, undefined, undefined],
-  ],
-  carriers: [false, true, false],
-};
-const AWAITING_ALL: ClassGraph = {
-  ...AWAITING_NOTHING,
-  awaitsAll: (by, of) => by === COORDINATOR_CLASS && of === 0,
-};
+/** `control`: between ranks and the coordinator, each way. */
+function awaitingNothing(control: Duration): ClassGraph {
+  return {
+    names: ["rank", "plane", "coordinator"],
+    latency: [
+      [undefined, toPlane, control],
+      [toRank, undefined, undefined],
+      [control, undefined, undefined],
+    ],
+    carriers: [false, true, false],
+  };
+}
+
+function awaitingAll(control: Duration): ClassGraph {
+  return { ...awaitingNothing(control), awaitsAll: (by, of) => by === COORDINATOR_CLASS && of === 0 };
+}
 
 function classOfAny(process: number): number {
   return process === COORDINATOR ? COORDINATOR_CLASS : classOf(process);
@@ -55,6 +58,7 @@ function classOfAny(process: number): number {
 
 /** In each step: a slice after the other to all others, each of which hands on to the next rank what it has of all of them. */
 class RelayingRank implements LogicalProcess {
+  readonly #control: Duration;
   readonly #number: number;
   readonly #random: RandomStream;
   readonly #programs: ProgramSet;
@@ -67,7 +71,8 @@ class RelayingRank implements LogicalProcess {
   #relayFree: Instant = RUN_START;
   #context: ProcessContext | undefined;
 
-  constructor(seed: number, number: number, log: string[]) {
+  constructor(seed: number, number: number, control: Duration, log: string[]) {
+    this.#control = control;
     this.#number = number;
     this.#random = new RandomStream(seed, `relaying rank ${number}`);
     this.#planes = new RandomStream(seed, `planes of relaying rank ${number}`);
@@ -107,8 +112,11 @@ class RelayingRank implements LogicalProcess {
   }
 
   *#run(): Program {
+    let left: readonly number[] = [];
     for (let step = 0; step < STEPS; step++) {
       yield* until({ ...this.#wait(this.#plan, "plan"), isTold: true });
+      for (const gather of left) yield* this.#gather(gather, 1, {});
+      left = [];
       // All ranks relay as many slices, since one seed draws them.
       const slices = 1 + new RandomStream(step, "slices").below(MOST_SLICES);
       const kernels = Array.from({ length: slices }, () => picoseconds(this.#random.below(5000)));
@@ -119,25 +127,53 @@ class RelayingRank implements LogicalProcess {
           if (to !== this.#number) this.#sendPart(to, number(step, slice), at);
       }
       const ended = new Condition();
-      const relay = this.#relay(step, kernels, ended);
-      this.#prepared.push(this.#programs.prepare(`relay ${step}`, relay));
-      this.#context!.sendSelf(this.#context!.now, BESIDE, 0);
-      const head = picoseconds(this.#random.below(4000));
+      this.#beside(
+        `relay ${step}`,
+        isNested(step) ? this.#outer(step, kernels, ended) : this.#relay(step, kernels, ended),
+      );
+      const head = isTight(step) ? NO_TIME : picoseconds(this.#random.below(4000));
       const reports = {
         quiet: head,
         towards: { classes: [COORDINATOR_CLASS], quietBeyond: "told" as const },
       };
       const endOfRelay = yield* until({ ...this.#wait(ended, "relay"), ...reports, inner: ended });
       const relayed = latest(endOfRelay, this.#relayFree);
-      const last = number(step, MOST_SLICES + slices - 1);
-      const gathered = yield* this.#gather(last, 1, { ...reports, notBefore: relayed });
+      // What it is handed meanwhile comes later than that; where a rank takes it in its next step, its promise is not kept by chance.
+      const handed = [
+        number(step, MOST_SLICES + slices - 1),
+        ...(isNested(step) ? [number(step, EXTRA)] : []),
+      ];
+      let gathered = RUN_START;
+      if (isTight(step)) left = handed;
+      else
+        for (const gather of handed)
+          gathered = latest(gathered, yield* this.#gather(gather, 1, { ...reports, notBefore: relayed }));
       const reportAt = after(latest(relayed, gathered), head);
       const sentAt = latest(reportAt, this.#context!.now);
       expect(sentAt).toBeGreaterThanOrEqual(this.#programs.promisedTo(COORDINATOR_CLASS));
       this.#log.push(`${this.#number}.${step}@${sentAt}`);
-      const time = after(sentAt, CONTROL);
+      const time = after(sentAt, this.#control);
       this.#context!.send({ target: COORDINATOR, kind: REPORT, sentAt, time, size: 0, body: step });
     }
+  }
+
+  #beside(name: string, program: Program): void {
+    this.#prepared.push(this.#programs.prepare(name, program));
+    this.#context!.sendSelf(this.#context!.now, BESIDE, 0);
+  }
+
+  /** A relay that waits for another one and sends something behind it. */
+  *#outer(step: number, kernels: readonly Duration[], ended: Condition): Program {
+    const innerEnded = new Condition();
+    this.#beside(`inner relay ${step}`, this.#relay(step, kernels, innerEnded));
+    const towards = { classes: [PLANE_CLASS], quietBeyond: undefined };
+    yield* until({ ...this.#wait(innerEnded, "inner relay"), towards, inner: innerEnded });
+    this.#sendPart(
+      (this.#number + 1) % RANKS,
+      number(step, EXTRA),
+      latest(this.#relayFree, this.#context!.now),
+    );
+    ended.fulfil(this.#context!.now);
   }
 
   *#relay(step: number, kernels: readonly Duration[], ended: Condition): Program {
@@ -182,17 +218,27 @@ class RelayingRank implements LogicalProcess {
   }
 }
 
-/** Of a gather. */
+/** Of a gather: slices, what is handed on of each, and what comes behind. */
 function number(step: number, slice: number): number {
-  return step * 2 * MOST_SLICES + slice;
+  return step * (EXTRA + 1) + slice;
+}
+
+function isNested(step: number): boolean {
+  return step % 2 === 1;
+}
+
+function isTight(step: number): boolean {
+  return step % 3 === 0;
 }
 
 class Coordinator implements LogicalProcess {
+  readonly #control: Duration;
   readonly #log: string[];
   #reports = 0;
   #step = 0;
 
-  constructor(log: string[]) {
+  constructor(control: Duration, log: string[]) {
+    this.#control = control;
     this.#log = log;
   }
 
@@ -211,30 +257,44 @@ class Coordinator implements LogicalProcess {
 
   #plan(context: ProcessContext): void {
     const body = this.#step < STEPS ? "go on" : "end";
-    const common = { kind: PLAN, sentAt: context.now, time: after(context.now, CONTROL), size: 0, body };
+    const common = {
+      kind: PLAN,
+      sentAt: context.now,
+      time: after(context.now, this.#control),
+      size: 0,
+      body,
+    };
     for (let target = 0; target < RANKS; target++) context.send({ ...common, target });
   }
 }
 
 function stepsOn(hostCount: number, seed: number, graph: ClassGraph): Promise<TestRun> {
+  const control = graph.latency[0]![COORDINATOR_CLASS]!;
   return runOn(hostCount, COORDINATOR + 1, { graph, of: classOfAny }, (process, log) => {
-    if (process === COORDINATOR) return new Coordinator(log);
-    return process < RANKS ? new RelayingRank(seed, process, log) : new CarryingPlane(seed, process);
+    if (process === COORDINATOR) return new Coordinator(control, log);
+    return process < RANKS ? new RelayingRank(seed, process, control, log) : new CarryingPlane(seed, process);
   });
 }
 
 const fresh = Number(process.env["WINDTUNNEL_TEST_SEED"] ?? process.pid);
+/** With the coordinator so near it binds its ranks, and so far a promise that is too large shows. */
+const CONTROLS = [picoseconds(2000), picoseconds(7000)];
+
 test.each([1, 2, 3, fresh])(
   "relays and reports are what they are on one host (WINDTUNNEL_TEST_SEED=%i)",
   async (seed) => {
-    const { rounds: _, ...alone } = await stepsOn(1, seed, AWAITING_NOTHING);
-    expect(alone.log.split(" ")).toHaveLength(STEPS * (RANKS + 2));
-    for (const hostCount of [1, 2, 3, 5, 10]) {
-      const { rounds, ...together } = await stepsOn(hostCount, seed, AWAITING_ALL);
-      const { rounds: before, ...unawaited } = await stepsOn(hostCount, seed, AWAITING_NOTHING);
-      expect(together).toEqual(alone);
-      expect(unawaited).toEqual(alone);
-      if (hostCount > 1) expect(rounds).toBeLessThan(before);
+    let saved = 0;
+    for (const control of CONTROLS) {
+      const { rounds: _, ...alone } = await stepsOn(1, seed, awaitingNothing(control));
+      expect(alone.log.split(" ")).toHaveLength(STEPS * (RANKS + 2));
+      for (const hostCount of [1, 2, 3, 5, 10]) {
+        const { rounds, ...together } = await stepsOn(hostCount, seed, awaitingAll(control));
+        const { rounds: before, ...unawaited } = await stepsOn(hostCount, seed, awaitingNothing(control));
+        expect(together).toEqual(alone);
+        expect(unawaited).toEqual(alone);
+        saved += before - rounds;
+      }
     }
+    expect(saved).toBeGreaterThan(0);
   },
 );

@@ -24,27 +24,28 @@ async function jsonList(...argv: string[]): Promise<Record<string, unknown>[]> {
 
 const widest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
 
-/** A pattern of messages without kernels. */
-function patternFile(name: string): string {
+/** A pattern of messages without kernels; `more`: of its fields, and of its receiving step. */
+function patternFile(name: string, more: { fields?: string; received?: string } = {}): string {
   const file = path.join(folder, `${name}.ts`);
   const rows = (kernel: string, send: string, keep: string): string => `
     const sent = exchange.kernel({ name: "${kernel}", cost: [], after: [after] });
     const messages = exchange.others.map((to: number) => ({ to, bytes: 1000, content: exchange.${send}(to) }));
     exchange.send({ after: sent, messages });
     exchange.${keep}(exchange.rank, exchange.${send}(exchange.rank));`;
-  const arrive = (keep: string): string => `
+  const arrive = (keep: string, received = ""): string => `
     const arrived = yield* exchange.receive({ from: exchange.others });
     for (const { from, content } of arrived.messages) exchange.${keep}(from, content);
+    ${received}
     return arrived;`;
   const steps = [
     `*sendDispatch(after: unknown) {${rows("dispatch.send", "rowsFor", "keepRows")} }`,
-    `*receiveDispatch(): any {${arrive("keepRows")} }`,
+    `*receiveDispatch(): any {${arrive("keepRows", more.received)} }`,
     `*sendCombine(after: unknown) {${rows("combine.send", "outputsFor", "acceptRows")} }`,
     `*receiveCombine(): any {${arrive("acceptRows")} }`,
   ];
   writeFileSync(
     file,
-    `export default { name: "${name}", sms: null, open: (exchange: any) => ({ ${steps.join(",\n")} }) };\n`,
+    `export default { name: "${name}", sms: null, ${more.fields ?? ""} open: (exchange: any) => ({ ${steps.join(",\n")} }) };\n`,
   );
   return file;
 }
@@ -201,6 +202,20 @@ describe("--json", () => {
       pcie: "off",
       seed: 1,
     });
+  });
+
+  test("of a pattern whose receiving step sends is run, unless it declares to receive only", async () => {
+    const received = `
+      const forwarded = exchange.kernel({ name: "dispatch.forward", cost: [], after: [arrived] });
+      const messages = exchange.others.map((to: number) => ({ to, bytes: 8, content: 0 }));
+      exchange.send({ after: forwarded, part: 1, messages });
+      return yield* exchange.receive({ from: exchange.others, part: 1 });`;
+    const run = (file: string) => alltoall("--ranks", "16", "--tokens", "8", "--pattern", file);
+    const { code, err } = await run(patternFile("twice", { received }));
+    expect([code, err]).toEqual([0, ""]);
+    const refused = await run(patternFile("refused", { received, fields: "receivesOnly: true," }));
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/sends dispatch where it promised to send nothing: .*receivesOnly/);
   });
 
   test("is the same again, and follows from what it says of its options", async () => {

@@ -28,5 +28,11 @@ const kernels: NonNullable<DispatchPattern["least"]> = {
 };
 
 export function createDirect({ sms }: DirectOptions): DispatchPattern {
-  return { name: "direct", sms, least: kernels, open: (exchange) => rowExchangeSteps(exchange, kernels) };
+  return {
+    name: "direct",
+    sms,
+    receivesOnly: true,
+    least: kernels,
+    open: (exchange) => rowExchangeSteps(exchange, kernels),
+  };
 }

@@ -86,6 +86,7 @@ function heldBy({ at, cause }: Dependency): Dependency {
 
 export const lowLatency: DispatchPattern = {
   name: "low-latency",
+  receivesOnly: true,
   sms: null,
   tokenLimit: LOW_LATENCY_TOKEN_LIMIT,
   least: kernels,

@@ -53,6 +53,7 @@ export function createNormal({ sms }: NormalOptions): DispatchPattern {
     name: "normal",
     sms,
     alongRails: true,
+    receivesOnly: true,
     hostWaits: true,
     least,
     open: (exchange) => new NormalExchange(exchange, sms / 2),

@@ -218,6 +218,7 @@ function openExchange(options: OpenOptions): { exchange: RankExchange; steps: Ex
     gpu,
     pattern: pattern.name,
     alongRails: pattern.alongRails === true,
+    receivesOnly: pattern.receivesOnly === true,
     unit: new Unit({ rank, ranks, gpusPerNode }),
     shape,
     place: { step: 0, layer, microBatch: 0 },
