@@ -54,8 +54,8 @@ export class StandingPromise {
   /** Nothing is sent to processes of a class before this instant, whatever arrives. */
   notBeforeTo(to: number): number {
     const least = (numbers: Float64Array, at: number): number => {
-      let instant = Math.min(numbers[at + PROMISE.known]!, numbers[at + PROMISE.open]!);
-      for (let kind = PROMISE.gathered; kind < promiseLength(this.#classCount); kind += 2)
+      let instant = numbers[at + PROMISE.known]!;
+      for (let kind: number = PROMISE.open; kind < promiseLength(this.#classCount); kind += 2)
         instant = Math.min(instant, numbers[at + kind]!);
       return instant;
     };
@@ -115,10 +115,13 @@ export class StandingPromise {
     const lowerIn = (numbers: Float64Array, start: number, quietAfter: number): void =>
       lower(numbers, start, kind, least(quietAfter), quietAfter);
     const beyond = towards === undefined ? quiet : towards.quietBeyond;
-    if (beyond === "told") lower(this.#numbers, this.#at, PROMISE.told, least(quietMore), 0);
-    else if (beyond !== undefined) lowerIn(this.#numbers, this.#at, beyond + quietMore);
-    for (const to of towards?.classes ?? [])
-      lowerIn((this.#to[to] ??= this.#noPromise()), 0, quiet + quietMore);
+    if (typeof beyond === "number") lowerIn(this.#numbers, this.#at, beyond + quietMore);
+    if (towards === undefined) return;
+    for (let to = 0; to < this.#classCount; to++) {
+      const numbers = (): Float64Array => (this.#to[to] ??= this.#noPromise());
+      if (towards.classes.includes(to)) lowerIn(numbers(), 0, quiet + quietMore);
+      else if (beyond === "told") lower(numbers(), 0, PROMISE.told, least(quietMore), 0);
+    }
   }
 
   #noPromise(): Float64Array {
