@@ -32,6 +32,20 @@ describe("rings between threads", () => {
       for (const outcome of outcomes) expectFrames(outcome, count);
     },
   );
+
+  test("take no processor from a thread that waits for another one's work", async () => {
+    const channels = createSharedChannels(2);
+    const workers = [0, 1].map(
+      (self) =>
+        new Worker(new URL("./test-support/uneven-worker.ts", import.meta.url), {
+          workerData: { channels, self },
+        }),
+    );
+    const [waiting, working] = await Promise.all(
+      workers.map(async (worker) => (await once(worker, "message"))[0] as number),
+    );
+    expect(waiting!).toBeLessThan(working! / 10);
+  });
 });
 
 describe("ZeroMQ", () => {
