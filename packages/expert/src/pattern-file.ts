@@ -55,31 +55,19 @@ function guardedPattern(pattern: DispatchPattern, file: string): DispatchPattern
         name,
         file,
       );
-      const guarded = guardedSteps(steps, name, file);
-      if (steps.leastOfCombine === undefined) return guarded;
-      return { ...guarded, leastOfCombine: () => leastOfCombine(exchange, steps, name, file) };
+      return guardedSteps(steps, exchange, name, file);
     },
   };
 }
 
-function leastOfCombine(
-  exchange: RankExchange,
+/** The steps, each of which must be a program, and gives what it should. */
+function guardedSteps(
   steps: ExchangeSteps,
+  exchange: RankExchange,
   pattern: string,
   file: string,
-): CostSequence {
-  const given = exchange.callOf(file, () => steps.leastOfCombine?.());
-  if (isCostSequence(given)) return given;
-  const found = `leastOfCombine gives ${shownValue(given)}`;
-  throw inputError(`pattern ${pattern}: ${found}; it must give what copyCost(bytes) gives`, {
-    file,
-    path: "leastOfCombine",
-  });
-}
-
-/** The steps, each of which must be a program, and gives what it should. */
-function guardedSteps(steps: ExchangeSteps, pattern: string, file: string): ExchangeSteps {
-  const refuse = (step: string, found: unknown, allowed: string): never => {
+): ExchangeSteps {
+  const refuse = (step: keyof ExchangeSteps, found: unknown, allowed: string): never => {
     const message = `pattern ${pattern}: ${step} gives ${shownValue(found)}; it must give ${allowed}`;
     throw inputError(message, { file, path: step });
   };
@@ -91,6 +79,10 @@ function guardedSteps(steps: ExchangeSteps, pattern: string, file: string): Exch
       ? given
       : refuse(step, given, "what follows depends on, such as what exchange.kernel or exchange.receive gave");
   }
+  const leastOfCombine = (): CostSequence => {
+    const given = exchange.callOf(file, () => steps.leastOfCombine!());
+    return isCostSequence(given) ? given : refuse("leastOfCombine", given, "what copyCost(bytes) gives");
+  };
   return {
     *sendDispatch(after) {
       yield* program("sendDispatch", steps.sendDispatch(after));
@@ -100,6 +92,7 @@ function guardedSteps(steps: ExchangeSteps, pattern: string, file: string): Exch
       yield* program("sendCombine", steps.sendCombine(after));
     },
     receiveCombine: () => dependency("receiveCombine"),
+    ...(steps.leastOfCombine === undefined ? {} : { leastOfCombine }),
   };
 }
 

@@ -345,7 +345,7 @@ export class Gpu implements LogicalProcess {
     return received;
   }
 
-  /** The same for a wait: by the classes of the processes that it sends to. */
+  /** Whom a program sends to first after a wait, by the classes of the processes that messages go to. */
   classesTowards(first: FirstTargets): Towards {
     const context = this.#context;
     invariant(context !== undefined, "a GPU waits only while one of its events is handled");

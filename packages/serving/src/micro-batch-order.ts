@@ -1,7 +1,7 @@
 // The order in which a schedule may issue a micro-batch's operations, kept as it goes: a schedule that leaves one out,
 // repeats one or issues one before what it needs is told so by name, and not by a wrong result. It knows no costs.
 
-import { WorldError } from "@windtunnel/base";
+import { shownValue, WorldError } from "@windtunnel/base";
 
 /** Operations of an MoE layer in the order in which they depend on each other; `shared` needs `attention1` alone. */
 const CHAIN = [
@@ -64,7 +64,7 @@ export class MicroBatchOrder {
   /** What a schedule's file says of what follows may be anything. */
   checkFollowedBy(followedBy: unknown, operation: MicroBatchOperation, layer: number): void {
     if (followedBy === "report" || Array.isArray(followedBy)) return;
-    const found = typeof followedBy === "string" ? `"${followedBy}"` : String(followedBy);
+    const found = shownValue(followedBy);
     this.#refuse(
       operation,
       layer,
